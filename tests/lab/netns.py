@@ -27,12 +27,13 @@ class Namespace:
         self.name = name
         subprocess.run(["ip", "netns", "add", name], check=True)
         self._fd = os.open(f"/run/netns/{name}", os.O_RDONLY)
-        self.ip("link set lo up")
-        # Addresses are usable at once, and a packet is judged by our rules rather than by a reverse-path filter.
-        for key, value in {"ipv6.conf.all.accept_dad": 0, "ipv6.conf.default.accept_dad": 0,
-                           "ipv6.conf.default.accept_ra": 0, "ipv4.neigh.default.locktime": 0,
-                           "ipv6.neigh.default.locktime": 0}.items():
-            self.sysctl(f"net.{key}", value)
+        try:
+            self.ip("link set lo up")
+            for key in ("all.accept_dad", "default.accept_dad", "default.accept_ra"):  # usable at once, and only as told
+                self.sysctl(f"net.ipv6.conf.{key}", 0)
+        except BaseException:
+            self.close()
+            raise
 
     def close(self) -> None:
         for pid in subprocess.run(["ip", "netns", "pids", self.name], capture_output=True, text=True).stdout.split():
