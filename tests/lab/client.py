@@ -270,3 +270,7 @@ class Browser:
         """Presses the button of the form with this action on /me (or on the page given)."""
         page = page or self.get("/me")
         return self.post(action, form(page.body, action))
+
+    def renew(self, password: str | None = None) -> Reply:
+        """"Renew now" on /me; where that asks for the password again, gives it."""
+        raise NotImplementedError

@@ -11,6 +11,7 @@ The gate routes. It is configured by the command line only, as an admin would, a
 Namespaces carry the test run's own prefix, so that runs do not meet, and are taken away whatever happens.
 """
 import contextlib
+import datetime
 import json
 import os
 import pathlib
@@ -78,9 +79,9 @@ class Servers:
 class Gate:
     """A running `nightlatch serve`: its process, and what it has said."""
 
-    def __init__(self, office: "Office", *arguments: str, env: dict | None = None):
+    def __init__(self, office: "Office", *arguments: str, before: tuple = ()):
         self.lines: list[str] = []
-        self.process = subprocess.Popen(office.gate_ns.argv(BINARY, "serve", *arguments), env={**office.env, **(env or {})},
+        self.process = subprocess.Popen(office.gate_ns.argv(*before, BINARY, "serve", *arguments), env=office.env,
                                         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
                                         text=True, errors="replace", start_new_session=True)
         self._news = threading.Condition()
@@ -238,6 +239,17 @@ class Office:
         return self.json("explain", "--from", laptop.address[6 if ":" in address else 4], "--to", f"{host}:{port}", *more,
                          expect=None)
 
+    def deadline(self, laptop: Laptop, address: str, port: int) -> float:
+        """When the laptop's permission ends, as `explain` says it (time.time())."""
+        verdict = self.explain(laptop, address, port)
+        assert verdict["verdict"] == "allow", verdict
+        return datetime.datetime.fromisoformat(verdict["until"]).timestamp()
+
+    def log(self, *filters: str) -> list[dict]:
+        """The audit log's rows: one JSON object a line, or one array."""
+        text = self.cli("log", *filters, "--json").stdout.strip()
+        return json.loads(text) if text.startswith("[") else [json.loads(line) for line in text.splitlines()]
+
     def init(self, session: str = "8h", *policy: str) -> None:
         """The first run as the README has it: a store, two users, three resources and their policies."""
         self.cli("init", "--lan", "lan0", "--portal", self.PORTAL)
@@ -249,9 +261,9 @@ class Office:
         for name in ("payroll", "vault"):
             self.cli("policy", "add", name, "--resource", name, "--user", "alice", "--session", session, *policy)
 
-    def serve(self, *arguments: str, env: dict | None = None) -> Gate:
-        """Starts the gate and waits until it says that it is ready."""
-        gate = Gate(self, *arguments, env=env)
+    def serve(self, *arguments: str, before: tuple = ()) -> Gate:
+        """Starts the gate (behind the words of `before`) and waits until it says that it is ready."""
+        gate = Gate(self, *arguments, before=before)
         self.gates.append(gate)
         self._close.callback(self._end, gate)
         gate.wait_line(r"\bready\b", 30)
