@@ -1,5 +1,6 @@
-// decide(): who may pass, until when, and why. The gate, `explain`, `session list` and the portal all call this one
-// function, so that they cannot disagree. Pure and total: no I/O, no allocation, no exception; any thread.
+// decide(): who may pass, until when, and why. The gate, `explain`, `session list` and the portal all call
+// this one function, so that they cannot disagree. Pure and total: no I/O, no allocation, no exception; any
+// thread.
 #pragma once
 
 #include <cstdint>
@@ -12,10 +13,11 @@
 namespace nightlatch {
 
 struct Subject {
-  const Device* device = nullptr;  // nullptr: a device that we do not know
-  std::optional<Presence> presence;  // who is signed in there, or nobody
+  const Device* device = nullptr;      // nullptr: a device that we do not know
+  std::optional<Presence> presence{};  // who is signed in there, or nobody
   Binding binding = Binding::address;
-  bool clock_set_back = false;  // the wall clock is behind the store's: no earlier sign-in counts (semantics 11)
+  bool clock_set_back =
+      false;  // the wall clock is behind the store's: no earlier sign-in counts (semantics 11)
 };
 
 struct Destination {
@@ -27,34 +29,35 @@ struct Destination {
 enum class VerdictKind : std::uint8_t { allow, sign_in, step_up, deny };
 
 enum class Reason : std::uint8_t {
-  fresh,                   // allow: the sign-in is young enough
-  unprotected,             // allow or deny: no resource holds this destination
-  no_sign_in,              // sign_in: nobody is signed in on this device
-  expired,                 // sign_in: the sign-in is too old for this policy
-  clock_set_back,          // sign_in: the clock is behind the last sign-in's
-  second_factor_missing,   // step_up
-  second_factor_expired,   // step_up
-  no_policy,               // deny: no policy lets this user in
-  denied_by_policy,        // deny: a deny policy matched
-  device_pending,          // deny: an admin has yet to approve the device
-  device_revoked,          // deny
-  not_enrolled,            // deny: unknown device while enrol = closed
-  shared_device,           // deny: the address is shared; only a credential in the connection says who
-  binding_too_weak,        // deny: the policy asks for a stronger tie to the device
+  fresh,                  // allow: the sign-in is young enough
+  unprotected,            // allow or deny: no resource holds this destination
+  no_sign_in,             // sign_in: nobody is signed in on this device
+  expired,                // sign_in: the sign-in is too old for this policy
+  clock_set_back,         // sign_in: the clock is behind the last sign-in's
+  second_factor_missing,  // step_up
+  second_factor_expired,  // step_up
+  no_policy,              // deny: no policy lets this user in
+  denied_by_policy,       // deny: a deny policy matched
+  device_pending,         // deny: an admin has yet to approve the device
+  device_revoked,         // deny
+  not_enrolled,           // deny: unknown device while enrol = closed
+  shared_device,          // deny: the address is shared; only a credential in the connection says who
+  binding_too_weak,       // deny: the policy asks for a stronger tie to the device
 };
 
 struct Verdict {
   VerdictKind kind = VerdictKind::deny;
   Reason reason = Reason::no_policy;
   const Policy* policy = nullptr;      // that decided, or nullptr; points into the Office
-  const Resource* resource = nullptr;  // that the destination is in, or nullptr
+  const Resource* resource = nullptr;  // that the destination is in, or nullptr: one that the policy names
   WallTime until = kNever;  // allow: when it ends. otherwise: when hours or a clock may change it, or kNever
-  Seconds session{0};       // of the policy, after session.max; 0 when there is no policy
-  std::optional<Millis> age;           // of the last sign-in, when there is one
+  Seconds session{0};       // of the policy, after session.max; 0 is every time, or no policy
+  std::optional<Millis> age{};  // of the last sign-in, when there is one
   bool operator==(const Verdict&) const = default;
 };
 
-inline constexpr Seconds kEveryTimeBurst{60};  // one sign-in serves a `session = 0` policy for so long (semantics 4)
+inline constexpr Seconds kEveryTimeBurst{
+    60};  // one sign-in serves a `session = 0` policy for so long (semantics 4)
 
 [[nodiscard]] Verdict decide(const Office& office, const Subject& subject, const Destination& destination,
                              WallTime now) noexcept;

@@ -24,8 +24,15 @@ enum class PolicyId : std::int64_t { none = 0 };
 enum class Binding : std::uint8_t { address, mac, credential, certificate };
 
 enum class DeviceState : std::uint8_t { active, pending, revoked };
-enum class Enrol : std::uint8_t { open, approve, closed };  // what a sign-in on an unknown device does (semantics 10)
-enum class Mode : std::uint8_t { enforce, observe };        // observe: let through and log what would have been asked
+enum class Enrol : std::uint8_t {
+  open,
+  approve,
+  closed
+};  // what a sign-in on an unknown device does (semantics 10)
+enum class Mode : std::uint8_t {
+  enforce,
+  observe
+};  // observe: let through and log what would have been asked
 
 struct User {
   UserId id{};
@@ -84,8 +91,8 @@ struct Hours {
 };
 
 struct Terms {
-  Seconds session{8 * 3600};    // age below which a sign-in counts; 0 is "every time" (semantics 4)
-  std::optional<Seconds> mfa;   // and a second factor younger than this
+  Seconds session{8 * 3600};   // age below which a sign-in counts; 0 is "every time" (semantics 4)
+  std::optional<Seconds> mfa;  // and a second factor younger than this
   Expiry on_expiry;
   std::optional<Hours> hours;   // the policy matches only within these
   std::optional<Seconds> idle;  // a flow silent for so long is closed
@@ -96,7 +103,7 @@ struct Policy {
   PolicyId id{};
   std::string name;
   bool deny = false;
-  bool anyone = false;  // any enabled user
+  bool anyone = false;                // any enabled user
   std::vector<UserId> users;          // sorted
   std::vector<GroupId> groups;        // sorted
   std::vector<ResourceId> resources;  // sorted
@@ -121,7 +128,7 @@ struct OfficeData {
 // Sign-ins on one device, as far as they count now.
 struct Presence {
   UserId user{};
-  WallTime signed_in{};                    // when the user really authenticated (semantics 1)
+  WallTime signed_in{};  // when the user really authenticated (semantics 1)
   std::optional<WallTime> second_factor;
   std::int64_t sign_in_id = 0;
 };

@@ -1,5 +1,6 @@
 // Office: one consistent picture of the configuration, with the indexes that keep a decision's cost flat as
-// resources and policies grow. Built once from OfficeData, immutable afterwards, swapped whole; any thread may read.
+// resources and policies grow. Built once from OfficeData, immutable afterwards, swapped whole; any thread
+// may read.
 #pragma once
 
 #include <memory>
@@ -51,7 +52,8 @@ class Office {
     }
   }
 
-  // Indexes into data().policies, ascending: the policies that name this resource (by index into data().resources).
+  // Indexes into data().policies, ascending: the policies that name this resource (by index into
+  // data().resources).
   [[nodiscard]] std::span<const std::uint32_t> policies_of(std::uint32_t resource) const noexcept {
     return policies_of_[resource];
   }

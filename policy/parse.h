@@ -10,15 +10,18 @@
 
 namespace nightlatch {
 
-// "10.1.0.0/24:5432/tcp", "[2001:db8::/32]:8000-8010/tcp", "10.1.0.7:*/udp". The protocol may be left out: tcp.
+// "10.1.0.0/24:5432/tcp", "[2001:db8::/32]:8000-8010/tcp", "10.1.0.7:*/udp". The protocol may be left out:
+// tcp.
 [[nodiscard]] Result<Target> parse_target(std::string_view text, std::string_view what);
 [[nodiscard]] std::string to_text(const Target& t);
 
-[[nodiscard]] Result<Expiry> parse_expiry(std::string_view text, std::string_view what);  // close|drain=60s|keep=12h
+[[nodiscard]] Result<Expiry> parse_expiry(std::string_view text,
+                                          std::string_view what);  // close|drain=60s|keep=12h
 [[nodiscard]] std::string to_text(const Expiry& e);
 
-[[nodiscard]] Result<Hours> parse_hours(std::string_view text, std::string_view what);  // "mon-fri 07:00-19:00, ..."
-[[nodiscard]] std::string to_text(const Hours& h);  // one span a day: parses back to the same
+[[nodiscard]] Result<Hours> parse_hours(std::string_view text,
+                                        std::string_view what);  // "mon-fri 07:00-19:00, ..."
+[[nodiscard]] std::string to_text(const Hours& h);               // one span a day: parses back to the same
 
 [[nodiscard]] Result<Binding> parse_binding(std::string_view text, std::string_view what);
 [[nodiscard]] std::string_view to_text(Binding b);

@@ -1,0 +1,121 @@
+// Verdicts in words: the names that `--json` prints, and one sentence for the person who was stopped. A
+// sentence speaks of the reader only; it never tells who else a policy lets in.
+#include <fmt/format.h>
+
+#include "policy/decide.h"
+
+namespace nightlatch {
+
+namespace {
+std::string every(Seconds session) {
+  return session == Seconds(0) ? "every time" : fmt::format("every {}", format_age(session));
+}
+
+std::string ago(const Verdict& v) { return v.age ? format_age(*v.age) + " ago" : "unknown"; }
+
+std::string second_factor(const Verdict& v) {
+  const bool timed = v.policy != nullptr && v.policy->terms.mfa;
+  return timed ? "asks for a second factor " + every(*v.policy->terms.mfa) : "asks for a second factor";
+}
+
+std::string_view needed(const Verdict& v) {
+  switch (v.policy == nullptr ? Binding::address : v.policy->terms.min_binding) {
+    case Binding::address:
+      break;
+    case Binding::mac:
+      return "asks for a device on the office's own network; yours is known by its address alone";
+    case Binding::credential:
+      return "asks for a credential sent in the connection itself, and yours sent none";
+    case Binding::certificate:
+      return "asks for a device certificate, and your connection showed none";
+  }
+  return "asks for a stronger tie to your device than this connection has";
+}
+}  // namespace
+
+std::string_view to_text(VerdictKind k) {
+  switch (k) {
+    case VerdictKind::allow:
+      return "allow";
+    case VerdictKind::sign_in:
+      return "sign_in";
+    case VerdictKind::step_up:
+      return "step_up";
+    case VerdictKind::deny:
+      break;
+  }
+  return "deny";
+}
+
+std::string_view to_text(Reason r) {
+  switch (r) {
+    case Reason::fresh:
+      return "fresh";
+    case Reason::unprotected:
+      return "unprotected";
+    case Reason::no_sign_in:
+      return "no_sign_in";
+    case Reason::expired:
+      return "expired";
+    case Reason::clock_set_back:
+      return "clock_set_back";
+    case Reason::second_factor_missing:
+      return "second_factor_missing";
+    case Reason::second_factor_expired:
+      return "second_factor_expired";
+    case Reason::no_policy:
+      return "no_policy";
+    case Reason::denied_by_policy:
+      return "denied_by_policy";
+    case Reason::device_pending:
+      return "device_pending";
+    case Reason::device_revoked:
+      return "device_revoked";
+    case Reason::not_enrolled:
+      return "not_enrolled";
+    case Reason::shared_device:
+      return "shared_device";
+    case Reason::binding_too_weak:
+      break;
+  }
+  return "binding_too_weak";
+}
+
+std::string explain_reason(const Verdict& v) {
+  switch (v.reason) {
+    case Reason::fresh:
+      return fmt::format("asks for a sign-in {}; your last was {} on this device", every(v.session), ago(v));
+    case Reason::unprotected:
+      return v.kind == VerdictKind::allow
+                 ? "belongs to no resource, and this office lets such traffic through"
+                 : "belongs to no resource, and this office refuses such traffic";
+    case Reason::no_sign_in:
+      return fmt::format("asks for a sign-in {}; you are not signed in on this device", every(v.session));
+    case Reason::expired:
+      return fmt::format("asks for a sign-in {}; your last was {} on this device", every(v.session), ago(v));
+    case Reason::clock_set_back:
+      return "asks for a new sign-in: the gate's clock is behind the time of an earlier one";
+    case Reason::second_factor_missing:
+      return second_factor(v) + "; your last sign-in had none";
+    case Reason::second_factor_expired:
+      return second_factor(v) + "; your last is older than that";
+    case Reason::no_policy:
+      return "no policy lets you in; you may sign in as someone else";
+    case Reason::denied_by_policy:
+      return "a policy refuses you; you may sign in as someone else";
+    case Reason::device_pending:
+      return "your device waits for an administrator's approval";
+    case Reason::device_revoked:
+      return "your device has been revoked by an administrator";
+    case Reason::not_enrolled:
+      return "your device is not known here, and new devices are not taken in";
+    case Reason::shared_device:
+      return "your address is shared by several people; only a credential sent in the connection tells who "
+             "you are";
+    case Reason::binding_too_weak:
+      break;
+  }
+  return std::string(needed(v));
+}
+
+}  // namespace nightlatch
