@@ -57,10 +57,14 @@ struct Done {};  // the value of a Result that has none
 using Status = Result<Done>;
 
 // Returns the error of an expression from the enclosing function, or goes on.
-#define NL_TRY(expression)                                   \
-  do {                                                       \
-    auto nl_status_ = (expression);                          \
-    if (!nl_status_) return std::move(nl_status_).error();   \
+#define NL_CONCAT_(a, b) a##b
+#define NL_CONCAT(a, b) NL_CONCAT_(a, b)
+#define NL_TRY(expression)                                                  \
+  do {                                                                      \
+    auto NL_CONCAT(nl_status_, __LINE__) = (expression);                    \
+    if (!NL_CONCAT(nl_status_, __LINE__)) {                                 \
+      return std::move(NL_CONCAT(nl_status_, __LINE__)).error();            \
+    }                                                                       \
   } while (false)
 
 }  // namespace nightlatch

@@ -1,0 +1,158 @@
+// Sign-ins, presence and the store's clock; holds are in holds.cc.
+#include "store/sessions.h"
+
+#include <algorithm>
+
+#include "store/rows.h"
+
+namespace nightlatch {
+
+namespace {
+
+std::int64_t raw(UserId id) { return static_cast<std::int64_t>(id); }
+std::int64_t raw(DeviceId id) { return static_cast<std::int64_t>(id); }
+
+// Inside a transaction. Returns the generation that new sign-ins belong to.
+Result<std::int64_t> move_clock(Database& db, WallTime now) {
+  auto clock = store_clock(db);
+  if (!clock) return clock.error();
+  if (set_back(*clock, now)) {
+    // Every earlier sign-in is void: its age can no longer be told (semantics 11).
+    NL_TRY(db.run("UPDATE meta SET clock_ms = ?, generation = generation + 1", {to_ms(now)}));
+    NL_TRY(db.run("DELETE FROM presence"));
+    return clock->generation + 1;
+  }
+  if (now > clock->latest) NL_TRY(db.run("UPDATE meta SET clock_ms = ?", {to_ms(now)}));
+  return clock->generation;
+}
+
+}  // namespace
+
+Result<StoreClock> store_clock(Database& db) {
+  auto query = db.prepare("SELECT clock_ms, generation FROM meta");
+  if (!query) return query.error();
+  auto row = query->step();
+  if (!row) return row.error();
+  if (!*row) return Error::invalid("the store has no meta row: it is damaged", "restore a backup");
+  return StoreClock{from_ms(query->integer(0)), query->integer(1)};
+}
+
+Status advance_clock(Database& db, WallTime now) {
+  auto tx = Transaction::begin(db);
+  if (!tx) return tx.error();
+  auto generation = move_clock(db, now);
+  if (!generation) return generation.error();
+  return tx->commit();
+}
+
+Result<SignInResult> record_sign_in(Database& db, const NewSignIn& sign_in, WallTime now) {
+  auto tx = Transaction::begin(db);
+  if (!tx) return tx.error();
+  auto generation = move_clock(db, now);
+  if (!generation) return generation.error();
+  // An admin may have disabled the user, or revoked the device, while the password was being checked.
+  auto enabled = db.integer("SELECT 1 FROM user, device WHERE user.id = ? AND user.enabled AND device.id = ? "
+                            "AND device.state <> 'revoked'",
+                            {raw(sign_in.user), raw(sign_in.device)});
+  if (!enabled) return enabled.error();
+  if (!*enabled) return Error::not_found("the user or the device is no longer admitted");
+
+  SignInResult result;
+  auto before = presence_on(db, sign_in.device);
+  if (!before) return before.error();
+  const bool same_user = *before && (*before)->user == sign_in.user;
+  if (*before && !same_user) result.handed_over_from = (*before)->user;
+
+  NL_TRY(db.run("INSERT INTO sign_in (user_id, device_id, at_ms, recorded_ms, methods, second_factor, provider, "
+                "address, generation) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                {raw(sign_in.user), raw(sign_in.device), to_ms(sign_in.at), to_ms(now), sign_in.methods,
+                 std::int64_t{sign_in.second_factor}, sign_in.provider, sign_in.address, *generation}));
+  result.id = db.last_insert_id();
+
+  WallTime at = sign_in.at;
+  std::optional<WallTime> factor;
+  if (sign_in.second_factor) factor = sign_in.at;
+  if (same_user) {  // per-method freshness: the later of each (semantics 2)
+    at = std::max(at, (*before)->signed_in);
+    if ((*before)->second_factor) {
+      factor = factor ? std::max(*factor, *(*before)->second_factor) : (*before)->second_factor;
+    }
+  }
+  NL_TRY(db.run("INSERT INTO presence VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (device_id) DO UPDATE SET "
+                "user_id = ?2, sign_in_id = ?3, signed_in_ms = ?4, second_factor_ms = ?5, generation = ?6",
+                {raw(sign_in.device), raw(sign_in.user), result.id, to_ms(at),
+                 factor ? Database::Value(to_ms(*factor)) : std::nullopt, *generation}));
+  NL_TRY(tx->commit());
+  return result;
+}
+
+Result<std::optional<Presence>> presence_on(Database& db, DeviceId device) {
+  // A row of an older generation was made before the clock was set back: it does not count.
+  auto query = db.prepare("SELECT user_id, signed_in_ms, second_factor_ms, sign_in_id FROM presence "
+                          "WHERE device_id = ? AND generation = (SELECT generation FROM meta)");
+  if (!query) return query.error();
+  query->bind(1, raw(device));
+  auto row = query->step();
+  if (!row) return row.error();
+  if (!*row) return std::optional<Presence>();
+  Presence p;
+  p.user = UserId(query->integer(0));
+  p.signed_in = from_ms(query->integer(1));
+  if (!query->null(2)) p.second_factor = from_ms(query->integer(2));
+  p.sign_in_id = query->integer(3);
+  return std::optional<Presence>(p);
+}
+
+Result<std::vector<PresenceRow>> list_presence(Database& db) {
+  std::vector<PresenceRow> rows;
+  NL_TRY(each_row(
+      db.prepare("SELECT presence.device_id, presence.user_id, signed_in_ms, second_factor_ms, sign_in_id, methods, "
+                 "provider FROM presence JOIN sign_in ON sign_in.id = sign_in_id "
+                 "WHERE presence.generation = (SELECT generation FROM meta) ORDER BY presence.device_id"),
+      [&](Statement& s) -> Status {
+        PresenceRow row;
+        row.device = DeviceId(s.integer(0));
+        row.presence.user = UserId(s.integer(1));
+        row.presence.signed_in = from_ms(s.integer(2));
+        if (!s.null(3)) row.presence.second_factor = from_ms(s.integer(3));
+        row.presence.sign_in_id = s.integer(4);
+        row.methods = s.text(5);
+        row.provider = s.text(6);
+        rows.push_back(std::move(row));
+        return Done{};
+      }));
+  return rows;
+}
+
+Result<std::int64_t> end_sessions(Database& db, std::optional<UserId> user, std::optional<DeviceId> device,
+                                  WallTime now) {
+  auto tx = Transaction::begin(db);
+  if (!tx) return tx.error();
+  auto generation = move_clock(db, now);
+  if (!generation) return generation.error();
+  NL_TRY(db.run("DELETE FROM presence WHERE (?1 IS NULL OR user_id = ?1) AND (?2 IS NULL OR device_id = ?2)",
+                {user ? Database::Value(raw(*user)) : std::nullopt,
+                 device ? Database::Value(raw(*device)) : std::nullopt}));
+  const std::int64_t ended = db.changes();
+  NL_TRY(tx->commit());
+  return ended;
+}
+
+Status remember_browser(Database& db, const std::string& token_sha256, UserId user, DeviceId device, WallTime now) {
+  auto insert = db.prepare("INSERT INTO browser VALUES (?, ?, ?, ?)");
+  if (!insert) return insert.error();
+  insert->bind_blob(1, token_sha256).bind(2, raw(device)).bind(3, raw(user)).bind(4, now);
+  return insert->run();
+}
+
+Result<std::optional<Browser>> find_browser(Database& db, const std::string& token_sha256) {
+  auto query = db.prepare("SELECT user_id, device_id FROM browser WHERE token_sha256 = ?");
+  if (!query) return query.error();
+  query->bind_blob(1, token_sha256);
+  auto row = query->step();
+  if (!row) return row.error();
+  if (!*row) return std::optional<Browser>();
+  return std::optional<Browser>(Browser{UserId(query->integer(0)), DeviceId(query->integer(1))});
+}
+
+}  // namespace nightlatch
