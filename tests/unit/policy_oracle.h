@@ -1,0 +1,246 @@
+// The naive oracle that decide() is held against: a linear reading of the rules over OfficeData, with
+// allocation and without any index, written from docs/decisions and not from policy/decide.cc. For tests
+// only.
+#pragma once
+
+#include <algorithm>
+#include <chrono>
+#include <optional>
+#include <ostream>
+#include <set>
+#include <vector>
+
+#include "policy/decide.h"
+
+namespace nightlatch::oracle {
+
+struct Answer {
+  VerdictKind kind = VerdictKind::deny;
+  Reason reason = Reason::no_policy;
+  PolicyId policy{};
+  ResourceId resource{};
+  WallTime until = kNever;
+  Seconds session{0};
+  std::optional<Millis> age{};
+  bool operator==(const Answer&) const = default;
+};
+
+inline Answer from(const Verdict& v) {
+  return {v.kind,
+          v.reason,
+          v.policy != nullptr ? v.policy->id : PolicyId::none,
+          v.resource != nullptr ? v.resource->id : ResourceId::none,
+          v.until,
+          v.session,
+          v.age};
+}
+
+inline std::ostream& operator<<(std::ostream& out, const Answer& a) {
+  out << to_text(a.kind) << ' ' << to_text(a.reason) << " policy " << static_cast<int>(a.policy)
+      << " resource " << static_cast<int>(a.resource) << " until ";
+  if (a.until == kNever) {
+    out << "never";
+  } else {
+    out << to_ms(a.until);
+  }
+  out << " session " << a.session.count() << " age ";
+  return a.age ? out << a.age->count() : out << '-';
+}
+
+inline bool bit(const IpAddress& a, unsigned i) { return (a.bytes()[i / 8] >> (7 - i % 8) & 1) != 0; }
+
+inline bool in_prefix(const Prefix& p, const IpAddress& a) {
+  if (p.address.is_v4() != a.is_v4()) return false;
+  const unsigned begin = a.is_v4() ? 96 : 0;
+  for (unsigned i = begin; i < begin + p.bits; ++i) {
+    if (bit(p.address, i) != bit(a, i)) return false;
+  }
+  return true;
+}
+
+inline bool holds(const Resource& r, const Destination& d) {
+  for (const Target& t : r.targets) {
+    if (t.protocol == d.protocol && d.port >= t.ports.first && d.port <= t.ports.last &&
+        in_prefix(t.prefix, d.address)) {
+      return true;
+    }
+  }
+  return false;
+}
+
+inline bool open_now(const Policy& p, WallTime now, Seconds offset) {
+  if (!p.terms.hours) return true;
+  const auto local = now + offset;
+  const auto day = std::chrono::floor<std::chrono::days>(local);
+  const unsigned weekday = std::chrono::weekday(day).iso_encoding() - 1;  // Monday is 0
+  const auto minute = std::chrono::floor<std::chrono::minutes>(local - day).count() + weekday * 24 * 60;
+  for (const Hours::Span& s : p.terms.hours->spans) {
+    if (minute >= s.first_minute && minute < s.end_minute) return true;
+  }
+  return false;
+}
+
+inline bool lists(const Policy& p, const User& u) {
+  if (p.anyone) return true;
+  for (const UserId id : p.users) {
+    if (id == u.id) return true;
+  }
+  for (const GroupId id : p.groups) {
+    for (const GroupId mine : u.groups) {
+      if (id == mine) return true;
+    }
+  }
+  return false;
+}
+
+class Oracle {
+ public:
+  Oracle(const OfficeData& office, const Subject& subject, WallTime now)
+      : o_(office), s_(subject), now_(now) {}
+
+  Answer decide(const Destination& d) const {
+    std::vector<Resource> in;
+    for (const Resource& r : o_.resources) {
+      if (holds(r, d)) in.push_back(r);
+    }
+    return judge(in);
+  }
+
+  Answer judge(const std::vector<Resource>& in) const {
+    if (in.empty()) {
+      return {.kind = o_.unprotected_allowed ? VerdictKind::allow : VerdictKind::deny,
+              .reason = Reason::unprotected};
+    }
+    Answer a = within(in);
+    const Policy* p = find_policy(a.policy);
+    for (const Resource& r : in) {
+      const bool named = p == nullptr || std::count(p->resources.begin(), p->resources.end(), r.id) > 0;
+      if (named && a.resource == ResourceId::none) a.resource = r.id;
+    }
+    if (p != nullptr) {
+      a.session = p->terms.session;
+      if (o_.session_max && *o_.session_max < a.session) a.session = *o_.session_max;
+    }
+    return a;
+  }
+
+ private:
+  Answer within(const std::vector<Resource>& in) const {
+    if (s_.device == nullptr && o_.enrol == Enrol::closed) return {.reason = Reason::not_enrolled};
+    if (s_.device != nullptr) {
+      if (s_.device->state == DeviceState::revoked) return {.reason = Reason::device_revoked};
+      if (s_.device->state == DeviceState::pending) return {.reason = Reason::device_pending};
+      const bool proven = s_.binding == Binding::credential || s_.binding == Binding::certificate;
+      if (s_.device->shared && !proven) return {.reason = Reason::shared_device};
+    }
+    std::vector<Policy> policies;
+    for (const Policy& p : o_.policies) {
+      const bool concerned = std::any_of(in.begin(), in.end(), [&](const Resource& r) {
+        return std::count(p.resources.begin(), p.resources.end(), r.id) > 0;
+      });
+      if (concerned) policies.push_back(p);
+    }
+    if (s_.presence && !s_.clock_set_back) {
+      for (const User& u : o_.users) {
+        if (u.id == s_.presence->user && u.enabled) return person(policies, u);
+      }
+    }
+    return nobody(policies);
+  }
+
+  void note_hours(Answer& a, const Policy& p) const {
+    if (p.terms.hours) a.until = std::min(a.until, p.terms.hours->next_change(now_, o_.utc_offset));
+  }
+
+  Answer person(const std::vector<Policy>& policies, const User& u) const {
+    Answer a{.reason = Reason::no_policy};
+    a.age = s_.presence->signed_in > now_ ? Millis(0) : now_ - s_.presence->signed_in;
+    for (const Policy& p : policies) {
+      if (!lists(p, u)) continue;
+      note_hours(a, p);
+      if (!open_now(p, now_, o_.utc_offset)) continue;
+      a.policy = p.id;
+      if (p.deny) {
+        a.reason = Reason::denied_by_policy;
+      } else {
+        terms(a, p.terms);
+      }
+      return a;
+    }
+    return a;
+  }
+
+  void terms(Answer& a, const Terms& t) const {
+    const Presence& who = *s_.presence;
+    Seconds session = t.session == Seconds(0) ? Seconds(60) : t.session;
+    if (o_.session_max == Seconds(0)) session = std::min(session, Seconds(60));
+    if (o_.session_max && *o_.session_max > Seconds(0)) session = std::min(session, *o_.session_max);
+    const auto set = [&](VerdictKind k, Reason r) {
+      a.kind = k;
+      a.reason = r;
+    };
+    if (static_cast<int>(s_.binding) < static_cast<int>(t.min_binding)) {
+      return set(VerdictKind::deny, Reason::binding_too_weak);
+    }
+    if (who.signed_in - now_ > Seconds(2)) return set(VerdictKind::sign_in, Reason::clock_set_back);
+    if (*a.age >= session) return set(VerdictKind::sign_in, Reason::expired);
+    const WallTime end = now_ - *a.age + session;
+    if (!t.mfa) {
+      set(VerdictKind::allow, Reason::fresh);
+      a.until = std::min(a.until, end);
+      return;
+    }
+    if (!who.second_factor) return set(VerdictKind::step_up, Reason::second_factor_missing);
+    const Seconds mfa = *t.mfa == Seconds(0) ? Seconds(60) : *t.mfa;
+    const Millis factor_age = *who.second_factor > now_ ? Millis(0) : now_ - *who.second_factor;
+    if (factor_age >= mfa || *who.second_factor - now_ > Seconds(2)) {
+      return set(VerdictKind::step_up, Reason::second_factor_expired);
+    }
+    set(VerdictKind::allow, Reason::fresh);
+    a.until = std::min({a.until, end, now_ - factor_age + mfa});
+  }
+
+  Answer nobody(const std::vector<Policy>& policies) const {
+    Answer a{.reason = Reason::no_policy};
+    std::optional<PolicyId> too_weak;
+    for (const Policy& p : policies) {
+      if (p.deny && !p.anyone) continue;  // refuses some; others may still get in
+      if (!p.deny && !p.anyone && p.users.empty() && p.groups.empty()) continue;
+      note_hours(a, p);
+      if (!open_now(p, now_, o_.utc_offset)) continue;
+      if (p.deny) {
+        if (!too_weak) {
+          a.reason = Reason::denied_by_policy;
+          a.policy = p.id;
+        }
+        break;
+      }
+      if (s_.binding >= p.terms.min_binding) {
+        a.kind = VerdictKind::sign_in;
+        a.reason = s_.clock_set_back ? Reason::clock_set_back : Reason::no_sign_in;
+        a.policy = p.id;
+        return a;
+      }
+      if (!too_weak) too_weak = p.id;
+      if (p.anyone) break;
+    }
+    if (too_weak) {
+      a.reason = Reason::binding_too_weak;
+      a.policy = *too_weak;
+    }
+    return a;
+  }
+
+  const Policy* find_policy(PolicyId id) const {
+    for (const Policy& p : o_.policies) {
+      if (p.id == id && id != PolicyId::none) return &p;
+    }
+    return nullptr;
+  }
+
+  const OfficeData& o_;
+  const Subject& s_;
+  const WallTime now_;
+};
+
+}  // namespace nightlatch::oracle
