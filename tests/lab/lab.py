@@ -19,6 +19,7 @@ import re
 import resource
 import shutil
 import signal
+import sqlite3
 import subprocess
 import tempfile
 import threading
@@ -240,10 +241,21 @@ class Office:
                          expect=None)
 
     def deadline(self, laptop: Laptop, address: str, port: int) -> float:
-        """When the laptop's permission ends, as `explain` says it (time.time())."""
+        """When the laptop's permission ends (time.time()): `explain` gives the terms and, to the second, the moment;
+        the milliseconds of the sign-in are read from the store."""
         verdict = self.explain(laptop, address, port)
         assert verdict["verdict"] == "allow", verdict
-        return datetime.datetime.fromisoformat(verdict["until"]).timestamp()
+        rows = self.query("SELECT p.signed_in_ms FROM presence p JOIN user u ON u.id = p.user_id WHERE u.name = ?",
+                          verdict["user"])
+        moment = max(at for (at,) in rows) / 1000 + verdict["session_s"]
+        told = datetime.datetime.fromisoformat(verdict["until"]).timestamp()
+        assert abs(told - moment) <= 1, f"explain says {told}, the store {moment}"
+        return moment
+
+    def query(self, sql: str, *values) -> list[tuple]:
+        """Reads the store, as any SQLite tool may."""
+        with contextlib.closing(sqlite3.connect(f"file:{self.store}?mode=ro", uri=True)) as db:
+            return db.execute(sql, values).fetchall()
 
     def log(self, *filters: str) -> list[dict]:
         """The audit log's rows: one JSON object a line, or one array."""

@@ -134,7 +134,7 @@ BAD = [
     (2, "resource", "add", "wiki", "--to", "10.1.0.1:80/tcp"), (2, "device", "add", "d", "--mac", "00-11-22-33-44"),
     (2, "user", "add", "a\nb", "--password-file", "-"), (2, "user", "add", "x" * 300, "--password-file", "-"),
     (2, "user", "add", "bell\a", "--password-file", "-"), (3, "user", "disable", "nobody-here"),
-    (3, "device", "revoke", "nothing"), (2, "set", "no.such.setting", "1"), (2, "set", "enrol", "perhaps"),
+    (3, "device", "revoke", "nothing"), (3, "set", "no.such.setting", "1"), (2, "set", "enrol", "perhaps"),
     (2, "set", "session.max", "soon"), (2, "log", "--since", "yesterday-ish"), (2, "explain", "--to", "10.88.0.2:80"),
 ]
 

@@ -1,5 +1,7 @@
 """Load: thousands of idle flows and a steady stream of new ones leave no error behind and no memory."""
 import os
+import socket
+import struct
 import threading
 import time
 
@@ -71,17 +73,16 @@ def test_the_same_client_port_again_within_a_minute(office):
     office.alice.sign_in("alice")
     for source in ("client", "gate"):
         office.cli("set", "source", source)
-        until(lambda s=source: office.json("get", "source") and s, 1)
         for _ in range(5):
             sock = office.alice.ns.new_socket(office.PAYROLL[4])
-            sock.setsockopt(1, 2, 1)  # SO_REUSEADDR
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             with sock:
                 sock.settimeout(5)
                 sock.bind((office.alice.address[4], 45678))
                 sock.connect((office.PAYROLL[4], office.ECHO))
                 flow = Flow(sock)
                 flow.ping()
-                sock.setsockopt(1, 13, b"\1\0\0\0\0\0\0\0")  # SO_LINGER 0: our side forgets the port at once
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # we forget the port
 
 
 def test_out_of_descriptors_it_recovers_by_itself(office):
