@@ -21,7 +21,7 @@ RUN cmake --preset dev && cmake --build --preset dev && ctest --test-dir build/d
 FROM debian:trixie-slim
 COPY --from=build /runtime-packages /tmp/
 RUN apt-get update -qq \
- && xargs -a /tmp/runtime-packages apt-get install -y -qq --no-install-recommends iptables iproute2 \
+ && xargs -a /tmp/runtime-packages apt-get install -y -qq --no-install-recommends iptables ipset iproute2 \
  && rm -rf /var/lib/apt/lists/* /tmp/runtime-packages \
  && useradd --system --no-create-home --home-dir /data --shell /usr/sbin/nologin nightlatch \
  && install -d -o nightlatch -g nightlatch -m 750 /data
