@@ -1,0 +1,56 @@
+// The one place that records a sign-in: whoever proved who they are, by whatever means, comes through here.
+// Knows the device or takes it in as the setting `enrol` says (semantics 10), writes the sign-in, notices a
+// hand-over (semantics 8), and returns only when the store and the audit log have it on disk. Runs on a
+// thread that may wait.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "base/address.h"
+#include "policy/model.h"
+#include "store/audit.h"
+#include "store/database.h"
+
+namespace nightlatch {
+
+struct ProvenUser {
+  UserId id{};
+  std::string name;            // as the store writes it
+  WallTime authenticated{};    // when the person really did (semantics 1)
+  std::string methods;         // RFC 8176 words, separated by spaces
+  bool second_factor = false;  // one of them is a second factor
+  std::string provider{"local"};
+};
+
+struct SignInPlace {       // where the request came from
+  std::optional<Mac> mac;  // on-link: names the device, and nothing else does (semantics 9)
+  IpAddress address;
+};
+
+struct SignInOutcome {
+  enum class Kind : std::uint8_t {
+    signed_in,       // recorded
+    pending,         // recorded; counts once an admin approves the device
+    device_revoked,  // not recorded
+    not_enrolled,    // not recorded: an unknown device, and enrol = closed
+    shared_device,   // not recorded: the address identifies nobody
+  } kind = Kind::signed_in;
+  DeviceId device{};
+  std::string device_name;
+  bool enrolled = false;         // the device was not known before
+  std::string handed_over_from;  // whose session on this device ended with it, or empty
+};
+
+[[nodiscard]] Result<SignInOutcome> sign_in(Database& db, AuditWriter& audit, const ProvenUser& user,
+                                            const SignInPlace& place, WallTime now);
+
+// Ends the user's session on one device, as the user asked. False when there was none.
+[[nodiscard]] Result<bool> sign_out(Database& db, AuditWriter& audit, UserId user,
+                                    const std::string& user_name, DeviceId device,
+                                    const std::string& device_name, WallTime now);
+
+// The source of a place as holds and the audit log write it: the MAC, or the address.
+[[nodiscard]] std::string source_text(const SignInPlace& place);
+
+}  // namespace nightlatch
