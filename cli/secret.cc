@@ -1,0 +1,135 @@
+#include "cli/secret.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <istream>
+
+#include "base/crypto.h"
+#include "base/fd.h"
+#include "base/text.h"
+
+namespace nightlatch::cli {
+
+namespace {
+
+constexpr std::size_t kLongest = 4096;
+
+Result<std::string> from_stream(std::istream& in, const std::string& name) {
+  std::string text(kLongest + 1, '\0');
+  in.read(text.data(), static_cast<std::streamsize>(text.size()));
+  text.resize(static_cast<std::size_t>(in.gcount()));
+  if (in.bad()) return Error::failure(fmt::format("--password-file: {} could not be read", name));
+  if (text.size() > kLongest) {
+    wipe(text);
+    return Error::usage(fmt::format("--password-file: {} holds more than {} bytes", name, kLongest),
+                        "it should hold the password and nothing else");
+  }
+  if (text.ends_with('\n')) text.pop_back();
+  if (text.ends_with('\r')) text.pop_back();
+  if (text.find_first_of(std::string_view("\n\0", 2)) != std::string::npos) {
+    wipe(text);
+    return Error::usage(fmt::format("--password-file: {} holds more than one line, or a NUL", name),
+                        "it should hold the password and nothing else");
+  }
+  if (text.empty()) {
+    return Error::usage(fmt::format("--password-file: {} is empty", name), "it should hold the password");
+  }
+  return text;
+}
+
+// The terminal without echo; as it was again when this goes. Ctrl-C arrives as a character, so that nothing
+// can end the program in between and leave the terminal dumb.
+class QuietTerminal {
+ public:
+  QuietTerminal() : fd_(open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY)) {
+    if (!fd_.valid() || tcgetattr(fd_.get(), &before_) != 0) return;
+    termios quiet = before_;
+    quiet.c_lflag &= ~static_cast<tcflag_t>(ECHO | ICANON | ISIG);
+    ok_ = tcsetattr(fd_.get(), TCSAFLUSH, &quiet) == 0;
+  }
+  ~QuietTerminal() {
+    if (ok_) tcsetattr(fd_.get(), TCSAFLUSH, &before_);
+  }
+  QuietTerminal(const QuietTerminal&) = delete;
+  QuietTerminal& operator=(const QuietTerminal&) = delete;
+  [[nodiscard]] bool ok() const { return ok_; }
+
+  Result<std::string> ask(const std::string& prompt) {
+    show(prompt);
+    std::string text;
+    while (text.size() <= kLongest) {
+      char c = 0;
+      const ssize_t n = read(fd_.get(), &c, 1);
+      if (n < 0 && errno == EINTR) continue;
+      if (n <= 0 || c == 3 || (c == 4 && text.empty())) {  // Ctrl-C; Ctrl-D on an empty line
+        wipe(text);
+        show("\n");
+        return Error::failure("cancelled: nothing was changed");
+      }
+      if (c == '\n' || c == '\r') break;
+      if (c == 21) {  // Ctrl-U
+        wipe(text);
+      } else if (c == 8 || c == 127) {
+        // A character may be several bytes of UTF-8.
+        while (!text.empty() && (static_cast<unsigned char>(text.back()) & 0xc0) == 0x80) text.pop_back();
+        if (!text.empty()) text.pop_back();
+      } else {
+        text += c;
+      }
+    }
+    show("\n");
+    return text;
+  }
+
+ private:
+  void show(const std::string& text) const {
+    [[maybe_unused]] const ssize_t n = ::write(fd_.get(), text.data(), text.size());
+  }
+  Fd fd_;
+  termios before_{};
+  bool ok_ = false;
+};
+
+Result<std::string> ask_twice(const std::string& who) {
+  QuietTerminal terminal;
+  if (!terminal.ok())
+    return Error::usage("the terminal cannot be asked", "say --password-file FILE, or - for stdin");
+  Result<std::string> first = terminal.ask(fmt::format("New password for {}: ", who));
+  if (!first) return first.error();
+  Result<std::string> second = terminal.ask("The same again: ");
+  if (!second) {
+    wipe(*first);
+    return second.error();
+  }
+  const bool same = *first == *second;
+  wipe(*second);
+  if (same) return first;
+  wipe(*first);
+  return Error::usage("the two passwords are not the same", "nothing was changed; try again");
+}
+
+}  // namespace
+
+Result<std::string> read_password(Context& context, const std::string& file, const std::string& who) {
+  if (file == "-") return from_stream(context.io.in, "stdin");
+  if (!file.empty()) {
+    std::ifstream in(file, std::ios::binary);
+    if (!in) {
+      return Error::usage(fmt::format("--password-file: '{}' cannot be read: {}", printable(file),
+                                      std::strerror(errno)),  // NOLINT(concurrency-mt-unsafe): one thread
+                          "say - to read the password from stdin");
+    }
+    return from_stream(in, "'" + printable(file) + "'");
+  }
+  if (context.io.terminal) return ask_twice(who);
+  return Error::usage("--password-file is missing, and there is no terminal to ask on",
+                      "say --password-file FILE, or --password-file - to read it from stdin");
+}
+
+}  // namespace nightlatch::cli

@@ -1,0 +1,127 @@
+// serve: both processes under a supervisor, or one of them by its role.
+#include <fmt/format.h>
+
+#include <charconv>
+#include <filesystem>
+
+#include "auth/office_ca.h"
+#include "base/text.h"
+#include "cli/context.h"
+#include "cli/office_url.h"
+#include "cli/ownership.h"
+#include "cli/run.h"
+#include "cli/supervisor.h"
+#include "cli/table.h"
+#include "proxy/gate.h"
+#include "store/access.h"
+#include "store/audit.h"
+#include "store/office_store.h"
+#include "web/portal.h"
+
+namespace nightlatch::cli {
+
+namespace {
+
+constexpr unsigned kMostWorkers = 256;
+
+Result<unsigned> parse_workers(const std::string& text) {
+  unsigned n = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), n);
+  if (error == std::errc{} && end == text.data() + text.size() && n >= 1 && n <= kMostWorkers) return n;
+  return Error::usage(
+      fmt::format("--workers: '{}' is not a number from 1 to {}", printable(text), kMostWorkers));
+}
+
+// A store that cannot be used is a configuration error here, whatever kind it is elsewhere; held by somebody
+// is not.
+Error as_invalid(Error error) {
+  if (error.kind != ErrorKind::busy) error.kind = ErrorKind::invalid;
+  return error;
+}
+
+Status check_store(const std::string& store) {
+  Result<Database> db = open_store(store, Database::Access::write);
+  if (!db) return as_invalid(db.error());
+  Result<std::vector<std::string>> damage = check_integrity(*db);
+  if (!damage) return as_invalid(damage.error());
+  if (!damage->empty()) {
+    return Error::invalid(fmt::format("{}: the store is damaged: {}", store, damage->front()),
+                          "it is left as it is; restore a backup");
+  }
+  if (const auto office = load_office(*db); !office) return as_invalid(office.error());
+
+  Result<Database> log = open_audit(store, Database::Access::write);
+  if (!log) return as_invalid(log.error());
+
+  const Result<std::string> certificate = get_setting(*db, "portal.certificate");
+  const Result<std::string> url = get_setting(*db, "portal.url");
+  if (!certificate) return as_invalid(certificate.error());
+  if (!url) return as_invalid(url.error());
+  if (!certificate->empty()) return Done{};
+  if (url->empty()) {
+    return Error::invalid("portal.url: it is not set, so nobody could be told where to sign in",
+                          "nightlatch set portal.url https://gate.office.example");
+  }
+  return ensure_office_ca(store, host_of(*url), wall_now());
+}
+
+Result<int> run_serve(Context& context) {
+  std::error_code ignored;
+  ServeOptions options{.store = std::filesystem::absolute(context.store(), ignored), .user = kSystemUser};
+  if (context.given("user")) options.user = context.value("user");
+  if (options.user.empty()) return Error::usage("--user: the name is empty");
+  if (context.given("workers")) {
+    Result<unsigned> workers = parse_workers(context.value("workers"));
+    if (!workers) return workers.error();
+    options.workers = *workers;
+  }
+  const std::string& role = context.value("role");
+  if (context.given("role") && role != "gate" && role != "portal") {
+    return Error::usage(fmt::format("--role: '{}' is not a role", printable(role)), "say gate or portal");
+  }
+  if (role == "gate")
+    return run_gate({.store_path = options.store, .user = options.user, .workers = options.workers});
+  if (role == "portal") return run_portal({.store_path = options.store, .user = options.user});
+
+  // The store before its lock: serve never makes a file where there is no store.
+  if (Result<Database> db = open_store(options.store, Database::Access::read); !db)
+    return as_invalid(db.error());
+  NL_TRY(lock_store(options.store));
+  NL_TRY(check_store(options.store));
+  share_store(options.store);
+  return supervise(options);
+}
+
+}  // namespace
+
+std::vector<Command> serve_commands() {
+  return {{
+      .noun = "serve",
+      .summary = "run the gate and the portal, supervised, until SIGTERM",
+      .details = "Starts both processes, starts one again that dies, and prints 'ready' on stderr (and tells "
+                 "systemd) "
+                 "when all listeners and rules stand. SIGHUP reads certificates again. The rules stay when "
+                 "it stops, "
+                 "so that stopping opens nothing: see 'rules remove'.\n\n"
+                 "Needs root to begin with. The gate then keeps only the capabilities it needs; the portal "
+                 "keeps none.",
+      .options = {{.name = "role",
+                   .kind = Option::Kind::text,
+                   .value = "ROLE",
+                   .help = "run only this one, without a supervisor: gate or portal",
+                   .words = Words::choices,
+                   .choices = {"gate", "portal"}},
+                  {.name = "workers",
+                   .kind = Option::Kind::text,
+                   .value = "N",
+                   .help = "the gate's event loops; else one for each core"},
+                  {.name = "user",
+                   .kind = Option::Kind::text,
+                   .value = "NAME",
+                   .help = "the account that both run as; else nightlatch"}},
+      .examples = {{"serve"}, {"serve --role portal", "one process, for a unit of its own"}},
+      .run = run_serve,
+  }};
+}
+
+}  // namespace nightlatch::cli
