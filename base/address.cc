@@ -1,10 +1,9 @@
 #include "base/address.h"
 
 #include <arpa/inet.h>
+#include <fmt/format.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
-
-#include <fmt/format.h>
 
 #include <algorithm>
 #include <charconv>
@@ -131,8 +130,8 @@ std::optional<Mac> Mac::parse(std::string_view text) {
 }
 
 std::string Mac::text() const {
-  return fmt::format("{:02x}:{:02x}:{:02x}:{:02x}:{:02x}:{:02x}", bytes[0], bytes[1], bytes[2], bytes[3], bytes[4],
-                     bytes[5]);
+  return fmt::format("{:02x}:{:02x}:{:02x}:{:02x}:{:02x}:{:02x}", bytes[0], bytes[1], bytes[2], bytes[3],
+                     bytes[4], bytes[5]);
 }
 
 std::optional<std::uint16_t> parse_port(std::string_view text) {
@@ -197,7 +196,8 @@ unsigned Endpoint::to_sockaddr(sockaddr_storage& out, bool as_v6) const {
 }
 
 std::string Endpoint::text() const {
-  return address.is_v4() ? fmt::format("{}:{}", address.text(), port) : fmt::format("[{}]:{}", address.text(), port);
+  return address.is_v4() ? fmt::format("{}:{}", address.text(), port)
+                         : fmt::format("[{}]:{}", address.text(), port);
 }
 
 std::string PortRange::text() const {

@@ -45,7 +45,8 @@ struct Prefix {  // bits are counted in the address's own family: 0-32 for IPv4,
   IpAddress address;
   std::uint8_t bits = 0;
 
-  // "10.1.0.0/24", "10.1.0.7" (= /32), "2001:db8::/32". Set bits beyond the length are refused (see normalized).
+  // "10.1.0.0/24", "10.1.0.7" (= /32), "2001:db8::/32". Set bits beyond the length are refused (see
+  // normalized).
   [[nodiscard]] static std::optional<Prefix> parse(std::string_view text);
   [[nodiscard]] Prefix normalized() const;  // host bits cleared
   [[nodiscard]] bool contains(const IpAddress& a) const;
@@ -57,7 +58,8 @@ struct Prefix {  // bits are counted in the address's own family: 0-32 for IPv4,
 
 struct Mac {
   std::array<std::uint8_t, 6> bytes{};
-  // aa:bb:cc:dd:ee:ff or with dashes, either case; nothing else (so that a typo never becomes another device).
+  // aa:bb:cc:dd:ee:ff or with dashes, either case; nothing else (so that a typo never becomes another
+  // device).
   [[nodiscard]] static std::optional<Mac> parse(std::string_view text);
   [[nodiscard]] std::string text() const;  // lower case, colons
   auto operator<=>(const Mac&) const = default;

@@ -43,15 +43,16 @@ bool exchange(Fd& in, Fd& out, Fd& err, std::string_view input, ProcessResult& r
   while (out.valid() || err.valid()) {
     const Millis left = deadline - BootClock::now();
     if (left.count() <= 0) return false;
-    std::array<pollfd, 3> fds{{{in.valid() ? in.get() : -1, POLLOUT, 0}, {out.get(), POLLIN, 0}, {err.get(), POLLIN, 0}}};
+    std::array<pollfd, 3> fds{
+        {{in.valid() ? in.get() : -1, POLLOUT, 0}, {out.get(), POLLIN, 0}, {err.get(), POLLIN, 0}}};
     if (poll(fds.data(), fds.size(), static_cast<int>(left.count())) < 0 && errno != EINTR) return false;
     if (fds[0].revents != 0) {
       const ssize_t n = send(in.get(), input.data(), input.size(), MSG_NOSIGNAL);
       if (n > 0) input.remove_prefix(static_cast<std::size_t>(n));
       if (n < 0 || input.empty()) in.reset();
     }
-    for (const auto& [fd, text, events] : {std::tuple{&out, &result.out, fds[1].revents},
-                                           std::tuple{&err, &result.err, fds[2].revents}}) {
+    for (const auto& [fd, text, events] :
+         {std::tuple{&out, &result.out, fds[1].revents}, std::tuple{&err, &result.err, fds[2].revents}}) {
       if (events == 0) continue;
       std::array<char, 16384> buffer{};
       const ssize_t n = read(fd->get(), buffer.data(), buffer.size());
@@ -64,12 +65,14 @@ bool exchange(Fd& in, Fd& out, Fd& err, std::string_view input, ProcessResult& r
 
 }  // namespace
 
-Result<ProcessResult> run_process(const std::vector<std::string>& argv, const std::string& input, Millis timeout) {
+Result<ProcessResult> run_process(const std::vector<std::string>& argv, const std::string& input,
+                                  Millis timeout) {
   const std::string program = find_program(argv[0]);
   if (program.empty()) {
     return Error::failure(fmt::format("there is no program '{}'", argv[0]),
-                          fmt::format("install it: apt-get install {}",
-                                      argv[0] == "ip" ? "iproute2" : argv[0] == "ipset" ? "ipset" : "iptables"));
+                          fmt::format("install it: apt-get install {}", argv[0] == "ip"      ? "iproute2"
+                                                                        : argv[0] == "ipset" ? "ipset"
+                                                                                             : "iptables"));
   }
   std::array<int, 2> in_pair{};
   std::array<int, 2> out_pair{};
@@ -119,7 +122,8 @@ Result<ProcessResult> run_process(const std::vector<std::string>& argv, const st
   int status = 0;
   while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
   }
-  if (!finished) return Error::failure(fmt::format("{}: still running after {} ms", argv[0], timeout.count()));
+  if (!finished)
+    return Error::failure(fmt::format("{}: still running after {} ms", argv[0], timeout.count()));
   result.status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
   return result;
 }

@@ -24,14 +24,24 @@ struct Error {
   std::string message;  // one line, lower case, names the offending argument; no full stop
   std::string hint;     // what to do next, or empty
 
-  static Error failure(std::string m, std::string h = {}) { return {ErrorKind::failure, std::move(m), std::move(h)}; }
-  static Error usage(std::string m, std::string h = {}) { return {ErrorKind::usage, std::move(m), std::move(h)}; }
+  static Error failure(std::string m, std::string h = {}) {
+    return {ErrorKind::failure, std::move(m), std::move(h)};
+  }
+  static Error usage(std::string m, std::string h = {}) {
+    return {ErrorKind::usage, std::move(m), std::move(h)};
+  }
   static Error not_found(std::string m, std::string h = {}) {
     return {ErrorKind::not_found, std::move(m), std::move(h)};
   }
-  static Error conflict(std::string m, std::string h = {}) { return {ErrorKind::conflict, std::move(m), std::move(h)}; }
-  static Error busy(std::string m, std::string h = {}) { return {ErrorKind::busy, std::move(m), std::move(h)}; }
-  static Error invalid(std::string m, std::string h = {}) { return {ErrorKind::invalid, std::move(m), std::move(h)}; }
+  static Error conflict(std::string m, std::string h = {}) {
+    return {ErrorKind::conflict, std::move(m), std::move(h)};
+  }
+  static Error busy(std::string m, std::string h = {}) {
+    return {ErrorKind::busy, std::move(m), std::move(h)};
+  }
+  static Error invalid(std::string m, std::string h = {}) {
+    return {ErrorKind::invalid, std::move(m), std::move(h)};
+  }
 };
 
 template <typename T>
@@ -59,12 +69,12 @@ using Status = Result<Done>;
 // Returns the error of an expression from the enclosing function, or goes on.
 #define NL_CONCAT_(a, b) a##b
 #define NL_CONCAT(a, b) NL_CONCAT_(a, b)
-#define NL_TRY(expression)                                                  \
-  do {                                                                      \
-    auto NL_CONCAT(nl_status_, __LINE__) = (expression);                    \
-    if (!NL_CONCAT(nl_status_, __LINE__)) {                                 \
-      return std::move(NL_CONCAT(nl_status_, __LINE__)).error();            \
-    }                                                                       \
+#define NL_TRY(expression)                                       \
+  do {                                                           \
+    auto NL_CONCAT(nl_status_, __LINE__) = (expression);         \
+    if (!NL_CONCAT(nl_status_, __LINE__)) {                      \
+      return std::move(NL_CONCAT(nl_status_, __LINE__)).error(); \
+    }                                                            \
   } while (false)
 
 }  // namespace nightlatch

@@ -41,9 +41,9 @@ Status check_name(std::string_view name, std::string_view what) {
     const char c = name[i];
     const bool good = is_alnum(c) || (i > 0 && std::string_view("._-@+").find(c) != std::string_view::npos);
     if (!good) {
-      return Error::usage(
-          fmt::format("{}: '{}' has a character at place {} that a name cannot have", what, printable(name), i + 1),
-          hint);
+      return Error::usage(fmt::format("{}: '{}' has a character at place {} that a name cannot have", what,
+                                      printable(name), i + 1),
+                          hint);
     }
   }
   return Done{};
@@ -58,7 +58,8 @@ std::string printable(std::string_view text) {
     const bool c1_control = n == 2 && c == 0xc2 && static_cast<unsigned char>(text[1]) < 0xa0;
     if (n == 0 || c < 0x20 || c == 0x7f || c1_control) {
       const std::size_t shown = c1_control ? 2 : 1;
-      for (std::size_t i = 0; i < shown; ++i) out += fmt::format("\\x{:02x}", static_cast<unsigned char>(text[i]));
+      for (std::size_t i = 0; i < shown; ++i)
+        out += fmt::format("\\x{:02x}", static_cast<unsigned char>(text[i]));
       text.remove_prefix(shown);
       continue;
     }
@@ -107,7 +108,8 @@ std::string nearest(std::string_view word, const std::vector<std::string>& candi
       row[0] = i;
       for (std::size_t j = 1; j <= candidate.size(); ++j) {
         const std::size_t above = row[j];
-        row[j] = std::min({row[j] + 1, row[j - 1] + 1, diagonal + (word[i - 1] == candidate[j - 1] ? 0U : 1U)});
+        row[j] =
+            std::min({row[j] + 1, row[j - 1] + 1, diagonal + (word[i - 1] == candidate[j - 1] ? 0U : 1U)});
         diagonal = above;
       }
     }

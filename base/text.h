@@ -11,11 +11,12 @@
 
 namespace nightlatch {
 
-// A name of a user, device, resource, policy or group: 1-64 characters of a-z A-Z 0-9 . _ - @ +, and it starts with a
-// letter or digit. Anything else is refused with the place; `what` names the argument.
+// A name of a user, device, resource, policy or group: 1-64 characters of a-z A-Z 0-9 . _ - @ +, and it
+// starts with a letter or digit. Anything else is refused with the place; `what` names the argument.
 [[nodiscard]] Status check_name(std::string_view name, std::string_view what);
 
-// Text with every control character and invalid UTF-8 byte shown as \xNN: safe on a terminal and in a log line.
+// Text with every control character and invalid UTF-8 byte shown as \xNN: safe on a terminal and in a log
+// line.
 [[nodiscard]] std::string printable(std::string_view text);
 
 [[nodiscard]] std::vector<std::string_view> split(std::string_view text, char separator);

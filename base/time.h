@@ -35,10 +35,10 @@ using BootTime = BootClock::time_point;
 // "90s", "15m", "8h", "7d", "1h30m", "0". A bare number other than 0 is refused: it has no unit.
 // Range 0 to 10 years. `what` names the argument in the error.
 [[nodiscard]] Result<Seconds> parse_duration(std::string_view text, std::string_view what);
-[[nodiscard]] std::string format_duration(Seconds d);        // "8h", "1h 30m", "45s": exact, as parsed
-[[nodiscard]] std::string format_age(Millis d);              // for people, two units at most: "9 h", "2 d 3 h"
+[[nodiscard]] std::string format_duration(Seconds d);  // "8h", "1h 30m", "45s": exact, as parsed
+[[nodiscard]] std::string format_age(Millis d);        // for people, two units at most: "9 h", "2 d 3 h"
 
-[[nodiscard]] std::string format_rfc3339(WallTime t);        // "2026-11-23T13:08:00Z", UTC (RFC 3339)
+[[nodiscard]] std::string format_rfc3339(WallTime t);  // "2026-11-23T13:08:00Z", UTC (RFC 3339)
 [[nodiscard]] std::optional<WallTime> parse_rfc3339(std::string_view text);
 
 }  // namespace nightlatch

@@ -1,5 +1,5 @@
-// Wheel: a hashed timer wheel. Thousands of timers that are set often and seldom fire cost nothing but a list node:
-// setting and cancelling are O(1) and allocate nothing. One thread.
+// Wheel: a hashed timer wheel. Thousands of timers that are set often and seldom fire cost nothing but a list
+// node: setting and cancelling are O(1) and allocate nothing. One thread.
 #pragma once
 
 #include <array>
@@ -68,7 +68,8 @@ class Wheel {
     const std::int64_t until = tick_of(now);
     std::int64_t first = passed_ + 1;
     // After a long sleep one round visits every slot.
-    if (until - first >= static_cast<std::int64_t>(kSlots)) first = until - static_cast<std::int64_t>(kSlots) + 1;
+    if (until - first >= static_cast<std::int64_t>(kSlots))
+      first = until - static_cast<std::int64_t>(kSlots) + 1;
     for (std::int64_t tick = first; tick <= until; ++tick) {
       passed_ = tick;
       WheelTimer& head = slots_[static_cast<std::size_t>(tick) % kSlots];

@@ -1,6 +1,7 @@
-// Lifeline: the thread between `serve` and the process that it started. The child says `ready` on it; when `serve`
-// dies, however suddenly, the child sees the end of the stream and leaves, so that a new `serve` finds ports free.
-// Without a supervisor (`serve --role gate`) `ready` goes to stderr and nothing is watched. Loop's thread only.
+// Lifeline: the thread between `serve` and the process that it started. The child says `ready` on it; when
+// `serve` dies, however suddenly, the child sees the end of the stream and leaves, so that a new `serve`
+// finds ports free. Without a supervisor (`serve --role gate`) `ready` goes to stderr and nothing is watched.
+// Loop's thread only.
 #pragma once
 
 #include <functional>

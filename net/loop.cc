@@ -23,7 +23,8 @@ void call(void* data) {
   (*keep)();
 }
 
-// libuv's handles cannot be freed before their close callback: the box is freed there, with the callback in it.
+// libuv's handles cannot be freed before their close callback: the box is freed there, with the callback in
+// it.
 template <typename T>
 struct Box {
   T handle{};
@@ -51,11 +52,20 @@ T* as(const Handle& h) {
 void CloseHandle::operator()(uv_handle_s* h) const {
   h->data = nullptr;
   switch (h->type) {
-    case UV_TIMER: uv_close(h, free_box<uv_timer_t>); break;
-    case UV_ASYNC: uv_close(h, free_box<uv_async_t>); break;
-    case UV_POLL: uv_close(h, free_box<uv_poll_t>); break;
-    case UV_SIGNAL: uv_close(h, free_box<uv_signal_t>); break;
-    default: std::abort();
+    case UV_TIMER:
+      uv_close(h, free_box<uv_timer_t>);
+      break;
+    case UV_ASYNC:
+      uv_close(h, free_box<uv_async_t>);
+      break;
+    case UV_POLL:
+      uv_close(h, free_box<uv_poll_t>);
+      break;
+    case UV_SIGNAL:
+      uv_close(h, free_box<uv_signal_t>);
+      break;
+    default:
+      std::abort();
   }
 }
 
@@ -96,8 +106,9 @@ Timer::Timer(Loop& loop, std::function<void()> fire)
 }
 void Timer::once(Millis after) {
   uv_update_time(as<uv_timer_t>(handle_)->loop);
-  uv_timer_start(as<uv_timer_t>(handle_), [](uv_timer_t* t) { call(t->data); },
-                 static_cast<std::uint64_t>(after.count() < 0 ? 0 : after.count()), 0);
+  uv_timer_start(
+      as<uv_timer_t>(handle_), [](uv_timer_t* t) { call(t->data); },
+      static_cast<std::uint64_t>(after.count() < 0 ? 0 : after.count()), 0);
 }
 void Timer::every(Millis period) {
   const auto p = static_cast<std::uint64_t>(period.count());

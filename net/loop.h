@@ -1,8 +1,8 @@
 // The event loop and its handles: the only header, with net/stream.h, that knows libuv.
 // Everything here belongs to the thread that runs the loop, but Wakeup::wake(), which any thread may call.
-// A handle is a plain member of its owner: destroying it closes it (libuv frees the memory a turn later), and its
-// callback is never called afterwards. The owner may be destroyed from inside its own callback.
-// After every handle is gone, Loop's destructor runs the loop until uv_loop_close() succeeds.
+// A handle is a plain member of its owner: destroying it closes it (libuv frees the memory a turn later), and
+// its callback is never called afterwards. The owner may be destroyed from inside its own callback. After
+// every handle is gone, Loop's destructor runs the loop until uv_loop_close() succeeds.
 #pragma once
 
 #include <cstdint>
@@ -26,7 +26,8 @@ class Loop {
   void run();   // until stop(), or until no handle is active
   void stop();  // from a callback
   [[nodiscard]] uv_loop_s* raw() { return loop_.get(); }
-  [[nodiscard]] int close_now();  // for tests: what uv_loop_close() says once all closing handles are done (0 = clean)
+  [[nodiscard]] int
+  close_now();  // for tests: what uv_loop_close() says once all closing handles are done (0 = clean)
 
  private:
   std::unique_ptr<uv_loop_s> loop_;
@@ -60,7 +61,8 @@ class Wakeup {  // uv_async: wake() from any thread runs the callback on the loo
   Handle handle_;
 };
 
-class ReadWatch {  // calls back while `fd` is readable (level-triggered). Does not own fd; destroy before closing it.
+class ReadWatch {  // calls back while `fd` is readable (level-triggered). Does not own fd; destroy before
+                   // closing it.
  public:
   ReadWatch(Loop& loop, int fd, std::function<void()> readable);
 
@@ -78,7 +80,8 @@ class SignalWatch {
   Handle handle_;
 };
 
-// Runs `work` on libuv's thread pool and then `done` on the loop. `done` is skipped when the returned ticket is gone.
+// Runs `work` on libuv's thread pool and then `done` on the loop. `done` is skipped when the returned ticket
+// is gone.
 class Ticket {
  public:
   Ticket() = default;

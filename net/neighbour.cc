@@ -50,8 +50,9 @@ std::optional<Entry> entry_from(const nlmsghdr* message) {
   if (head->ndm_family == AF_INET && length == 4) {
     std::array<std::uint8_t, 4> b{};
     std::memcpy(b.data(), bytes, 4);
-    entry.address = IpAddress::v4(static_cast<std::uint32_t>(b[0]) << 24 | static_cast<std::uint32_t>(b[1]) << 16 |
-                                  static_cast<std::uint32_t>(b[2]) << 8 | b[3]);
+    entry.address =
+        IpAddress::v4(static_cast<std::uint32_t>(b[0]) << 24 | static_cast<std::uint32_t>(b[1]) << 16 |
+                      static_cast<std::uint32_t>(b[2]) << 8 | b[3]);
   } else if (head->ndm_family == AF_INET6 && length == 16) {
     std::array<std::uint8_t, 16> b{};
     std::memcpy(b.data(), bytes, 16);
@@ -59,8 +60,8 @@ std::optional<Entry> entry_from(const nlmsghdr* message) {
   } else {
     return std::nullopt;
   }
-  if (message->nlmsg_type == RTM_NEWNEIGH && (head->ndm_state & kUsable) != 0 && found.link_address != nullptr &&
-      mnl_attr_get_payload_len(found.link_address) == 6) {
+  if (message->nlmsg_type == RTM_NEWNEIGH && (head->ndm_state & kUsable) != 0 &&
+      found.link_address != nullptr && mnl_attr_get_payload_len(found.link_address) == 6) {
     Mac mac;
     std::memcpy(mac.bytes.data(), mnl_attr_get_payload(found.link_address), 6);
     entry.mac = mac;

@@ -1,5 +1,6 @@
 // The kernel's neighbour table (ARP, NDP) over netlink: which MAC an on-link address has at this moment.
-// libmnl stays behind this file. One object for each thread. A query is one request to the kernel, answered at once.
+// libmnl stays behind this file. One object for each thread. A query is one request to the kernel, answered
+// at once.
 #pragma once
 
 #include <functional>

@@ -43,7 +43,8 @@ Status drop_privileges(const std::string& user, const std::vector<std::string>& 
     const uid_t uid = pw->pw_uid;
     const gid_t gid = pw->pw_gid;
     if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) != 0) return failed("keeping capabilities");
-    if (initgroups(user.c_str(), gid) != 0 || setresgid(gid, gid, gid) != 0 || setresuid(uid, uid, uid) != 0) {
+    if (initgroups(user.c_str(), gid) != 0 || setresgid(gid, gid, gid) != 0 ||
+        setresuid(uid, uid, uid) != 0) {
       return failed("changing the user");
     }
   }

@@ -20,11 +20,11 @@ constexpr unsigned kMostPortsInSet = 64;  // a wider range becomes a rule of its
 
 struct Family {
   bool v4;
-  const char* ip;         // option of ip(8)
-  const char* tables;     // iptables or ip6tables
+  const char* ip;      // option of ip(8)
+  const char* tables;  // iptables or ip6tables
   const char* set;
   const char* set_family;
-  const char* any;        // the default prefix
+  const char* any;  // the default prefix
   const char* listener;
   const char* udp_refusal;
 };
@@ -45,8 +45,9 @@ std::string set_script(const Family& f, const RulesInput& input) {
     if (t.prefix.address.is_v4() != f.v4 || is_wide(t)) continue;
     std::vector<std::string> prefixes{t.prefix.text()};
     // A set of networks holds no /0: its two halves say the same.
-    if (t.prefix.bits == 0) prefixes = f.v4 ? std::vector<std::string>{"0.0.0.0/1", "128.0.0.0/1"}
-                                            : std::vector<std::string>{"::/1", "8000::/1"};
+    if (t.prefix.bits == 0)
+      prefixes = f.v4 ? std::vector<std::string>{"0.0.0.0/1", "128.0.0.0/1"}
+                      : std::vector<std::string>{"::/1", "8000::/1"};
     for (const std::string& prefix : prefixes) {
       for (unsigned port = t.ports.first; port <= t.ports.last; ++port) {
         elements.insert(fmt::format("add {}-new {},{}:{}\n", f.set, prefix, to_text(t.protocol), port));
@@ -55,8 +56,10 @@ std::string set_script(const Family& f, const RulesInput& input) {
   }
   const std::size_t room = std::max<std::size_t>(65536, elements.size() * 2);
   // Built beside the set in use and swapped with it: at no instant is the set in use empty or half full.
-  std::string s = fmt::format("create {0} hash:net,port family {1} maxelem {2}\n", f.set, f.set_family, 65536);
-  s += fmt::format("create {0}-new hash:net,port family {1} maxelem {2}\nflush {0}-new\n", f.set, f.set_family, room);
+  std::string s =
+      fmt::format("create {0} hash:net,port family {1} maxelem {2}\n", f.set, f.set_family, 65536);
+  s += fmt::format("create {0}-new hash:net,port family {1} maxelem {2}\nflush {0}-new\n", f.set,
+                   f.set_family, room);
   for (const std::string& e : elements) s += e;
   s += fmt::format("swap {0}-new {0}\ndestroy {0}-new\n", f.set);
   return s;
@@ -89,16 +92,16 @@ std::string tables_script(const Family& f, const RulesInput& input) {
     s += fmt::format("-A NIGHTLATCH-REFUSE {} -j REJECT --reject-with {}\n", m, f.udp_refusal);
   }
   s += "COMMIT\n*mangle\n:NIGHTLATCH - [0:0]\n:NIGHTLATCH-OURS - [0:0]\n:NIGHTLATCH-TAKE - [0:0]\n";
-  // Packets of flows that we hold already, from either side. Not the first SYN: TPROXY itself must see that one, or a
-  // client that uses a port again within TIME_WAIT finds no listener.
+  // Packets of flows that we hold already, from either side. Not the first SYN: TPROXY itself must see that
+  // one, or a client that uses a port again within TIME_WAIT finds no listener.
   s += "-A NIGHTLATCH -p tcp ! --syn -m socket --transparent -j NIGHTLATCH-OURS\n";
   s += fmt::format("-A NIGHTLATCH-OURS -j MARK --set-xmark {}\n-A NIGHTLATCH-OURS -j ACCEPT\n", mark);
   // The gate's own addresses, the portal's among them, are reached without us.
   s += "-A NIGHTLATCH -m addrtype --dst-type LOCAL -j RETURN\n";
   for (const std::string& i : interfaces) s += fmt::format("-A NIGHTLATCH {}-p tcp -j NIGHTLATCH-TAKE\n", i);
   for (const std::string& m : protectedly(Protocol::tcp)) {
-    s += fmt::format("-A NIGHTLATCH-TAKE {} -j TPROXY --on-ip {} --on-port {} --tproxy-mark {}\n", m, f.listener,
-                     kTproxyPort, mark);
+    s += fmt::format("-A NIGHTLATCH-TAKE {} -j TPROXY --on-ip {} --on-port {} --tproxy-mark {}\n", m,
+                     f.listener, kTproxyPort, mark);
   }
   return s + "COMMIT\n";
 }
@@ -110,13 +113,15 @@ struct Jump {
 };
 constexpr Jump kJumps[] = {{"filter", "FORWARD", "NIGHTLATCH-GUARD"}, {"mangle", "PREROUTING", "NIGHTLATCH"}};
 
-// Makes our jump the first of its chain, and the only one: what another rule accepts before it would not be guarded.
+// Makes our jump the first of its chain, and the only one: what another rule accepts before it would not be
+// guarded.
 RuleStep jump_step(const Family& f, const Jump& j) {
   const std::string jump = fmt::format("-A {} -j {}", j.from, j.to);
   const std::string list = fmt::format("{} -t {} -S {}", f.tables, j.table, j.from);
   // In the listing the chain's policy is line 1, so rule n is line n + 1.
   return {{"sh", "-c",
-           fmt::format("{0} --wait 5 -t {1} -I {2} 1 -j {3} && for n in $({4} | grep -nFx -e '{5}' | sed -n '2,$s/:.*//p' "
+           fmt::format("{0} --wait 5 -t {1} -I {2} 1 -j {3} && for n in $({4} | grep -nFx -e '{5}' | sed -n "
+                       "'2,$s/:.*//p' "
                        "| sort -rn); do {0} --wait 5 -t {1} -D {2} $((n - 1)); done",
                        f.tables, j.table, j.from, j.to, list, jump)},
           {},
@@ -156,16 +161,21 @@ std::vector<RuleStep> install_steps(const RulesInput& input) {
   const std::string table = fmt::format("{}", input.mark);
   for (const Family& f : kFamilies) {
     steps.push_back({{"ipset", "restore", "-exist"}, set_script(f, input), false, {}});
-    steps.push_back({{f.tables + std::string("-restore"), "--noflush", "--wait", "5"}, tables_script(f, input), false, {}});
+    steps.push_back({{f.tables + std::string("-restore"), "--noflush", "--wait", "5"},
+                     tables_script(f, input),
+                     false,
+                     {}});
     for (const Jump& j : kJumps) {
       steps.push_back(jump_step(f, j));
     }
-    steps.push_back({{"ip", f.ip, "route", "replace", "local", f.any, "dev", "lo", "table", table}, {}, false, {}});
+    steps.push_back(
+        {{"ip", f.ip, "route", "replace", "local", f.any, "dev", "lo", "table", table}, {}, false, {}});
     steps.push_back({{"ip", f.ip, "rule", "add", "fwmark", mark_text(input.mark), "lookup", table},
                      {},
                      false,
                      {"sh", "-c",
-                      fmt::format("ip {} rule show | grep -q 'fwmark {} lookup {}'", f.ip, mark_text(input.mark), table)}});
+                      fmt::format("ip {} rule show | grep -q 'fwmark {} lookup {}'", f.ip,
+                                  mark_text(input.mark), table)}});
   }
   return steps;
 }
@@ -177,18 +187,21 @@ std::vector<RuleStep> remove_steps(const RulesInput& input) {
     for (const Jump& j : kJumps) {
       steps.push_back({{f.tables, "--wait", "5", "-t", j.table, "-D", j.from, "-j", j.to}, {}, true, {}});
     }
-    for (const auto& [t, chain] : {std::pair{"filter", "NIGHTLATCH-GUARD"}, std::pair{"filter", "NIGHTLATCH-REFUSE"},
-                                   std::pair{"mangle", "NIGHTLATCH"}, std::pair{"mangle", "NIGHTLATCH-OURS"},
-                                   std::pair{"mangle", "NIGHTLATCH-TAKE"}}) {
+    for (const auto& [t, chain] :
+         {std::pair{"filter", "NIGHTLATCH-GUARD"}, std::pair{"filter", "NIGHTLATCH-REFUSE"},
+          std::pair{"mangle", "NIGHTLATCH"}, std::pair{"mangle", "NIGHTLATCH-OURS"},
+          std::pair{"mangle", "NIGHTLATCH-TAKE"}}) {
       steps.push_back({{f.tables, "--wait", "5", "-t", t, "-F", chain}, {}, true, {}});
     }
-    for (const auto& [t, chain] : {std::pair{"filter", "NIGHTLATCH-GUARD"}, std::pair{"filter", "NIGHTLATCH-REFUSE"},
-                                   std::pair{"mangle", "NIGHTLATCH"}, std::pair{"mangle", "NIGHTLATCH-OURS"},
-                                   std::pair{"mangle", "NIGHTLATCH-TAKE"}}) {
+    for (const auto& [t, chain] :
+         {std::pair{"filter", "NIGHTLATCH-GUARD"}, std::pair{"filter", "NIGHTLATCH-REFUSE"},
+          std::pair{"mangle", "NIGHTLATCH"}, std::pair{"mangle", "NIGHTLATCH-OURS"},
+          std::pair{"mangle", "NIGHTLATCH-TAKE"}}) {
       steps.push_back({{f.tables, "--wait", "5", "-t", t, "-X", chain}, {}, true, {}});
     }
     steps.push_back({{"ipset", "destroy", f.set}, {}, true, {}});
-    steps.push_back({{"ip", f.ip, "rule", "del", "fwmark", mark_text(input.mark), "lookup", table}, {}, true, {}});
+    steps.push_back(
+        {{"ip", f.ip, "rule", "del", "fwmark", mark_text(input.mark), "lookup", table}, {}, true, {}});
     steps.push_back({{"ip", f.ip, "route", "flush", "table", table}, {}, true, {}});
   }
   return steps;
@@ -221,9 +234,10 @@ Status run_steps(const std::vector<RuleStep>& steps) {
     auto done = run_process(s.argv, s.input, kTimeout);
     if (!done) return done.error();
     if (done->status != 0 && !s.may_fail) {
-      return Error::failure(fmt::format("{}: {}", join_words(s.argv), printable(trim(done->err))),
-                            "the rules need CAP_NET_ADMIN and CAP_NET_RAW, and the kernel's TPROXY, socket and set "
-                            "modules");
+      return Error::failure(
+          fmt::format("{}: {}", join_words(s.argv), printable(trim(done->err))),
+          "the rules need CAP_NET_ADMIN and CAP_NET_RAW, and the kernel's TPROXY, socket and set "
+          "modules");
     }
   }
   return Done{};

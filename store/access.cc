@@ -12,7 +12,8 @@ namespace {
 
 Status write_targets(Database& db, std::int64_t resource, const std::vector<Target>& targets) {
   if (targets.empty()) {
-    return Error::usage("--to: a resource needs at least one destination", "for example --to 10.1.0.2:443/tcp");
+    return Error::usage("--to: a resource needs at least one destination",
+                        "for example --to 10.1.0.2:443/tcp");
   }
   for (const Target& t : targets) {
     NL_TRY(db.run("INSERT INTO target VALUES (?, ?) ON CONFLICT DO NOTHING", {resource, to_text(t)}));
@@ -53,7 +54,8 @@ Status link(Database& db, std::int64_t policy, std::string_view table, std::stri
   for (const std::string& name : names) {
     auto id = id_of(db, table, name);
     if (!id) return id.error();
-    NL_TRY(db.run(fmt::format("INSERT INTO {} VALUES (?, ?) ON CONFLICT DO NOTHING", link_table), {policy, *id}));
+    NL_TRY(db.run(fmt::format("INSERT INTO {} VALUES (?, ?) ON CONFLICT DO NOTHING", link_table),
+                  {policy, *id}));
   }
   return Done{};
 }
@@ -93,7 +95,8 @@ Status remove_resource(Database& db, std::string_view name) {
   if (!id) return id.error();
   std::string naming;
   auto query = db.prepare(
-      "SELECT name FROM policy JOIN policy_resource ON policy_id = policy.id WHERE resource_id = ? ORDER BY position");
+      "SELECT name FROM policy JOIN policy_resource ON policy_id = policy.id WHERE resource_id = ? ORDER BY "
+      "position");
   if (query) query->bind(1, *id);
   NL_TRY(each_row(std::move(query), [&](Statement& s) -> Status {
     naming += (naming.empty() ? "" : ", ") + s.text(0);
@@ -116,14 +119,16 @@ Result<PolicyId> add_policy(Database& db, const NewPolicy& policy) {
     return Error::usage("a policy needs to say for whom it is", "add --user U, --group G or --anyone");
   }
   if (policy.anyone && (!policy.users.empty() || !policy.groups.empty())) {
-    return Error::usage("--anyone: together with --user or --group it would be ambiguous", "say one or the other");
+    return Error::usage("--anyone: together with --user or --group it would be ambiguous",
+                        "say one or the other");
   }
   auto tx = Transaction::begin(db);
   if (!tx) return tx.error();
   NL_TRY(check_free(db, "policy", policy.name));
   const Terms& t = policy.terms;
   NL_TRY(db.run(
-      "INSERT INTO policy (position, name, deny, anyone, session_s, mfa_s, on_expiry, hours, idle_s, min_binding) "
+      "INSERT INTO policy (position, name, deny, anyone, session_s, mfa_s, on_expiry, hours, idle_s, "
+      "min_binding) "
       "VALUES (1 + (SELECT ifnull(max(position), 0) FROM policy), ?, ?, ?, ?, ?, ?, ?, ?, ?)",
       {policy.name, std::int64_t{policy.deny}, std::int64_t{policy.anyone}, std::int64_t{t.session.count()},
        seconds(t.mfa), to_text(t.on_expiry), t.hours ? Database::Value(to_text(*t.hours)) : std::nullopt,

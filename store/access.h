@@ -12,8 +12,10 @@
 
 namespace nightlatch {
 
-[[nodiscard]] Result<ResourceId> add_resource(Database& db, std::string_view name, const std::vector<Target>& targets);
-[[nodiscard]] Status set_resource_targets(Database& db, std::string_view name, const std::vector<Target>& targets);
+[[nodiscard]] Result<ResourceId> add_resource(Database& db, std::string_view name,
+                                              const std::vector<Target>& targets);
+[[nodiscard]] Status set_resource_targets(Database& db, std::string_view name,
+                                          const std::vector<Target>& targets);
 [[nodiscard]] Status remove_resource(Database& db, std::string_view name);  // refused while a policy names it
 
 struct NewPolicy {
@@ -25,7 +27,8 @@ struct NewPolicy {
   std::string before;  // the policy to stand in front of; empty: last
 };
 [[nodiscard]] Result<PolicyId> add_policy(Database& db, const NewPolicy& policy);
-[[nodiscard]] Status move_policy(Database& db, std::string_view name, std::string_view before);  // "": to the end
+[[nodiscard]] Status move_policy(Database& db, std::string_view name,
+                                 std::string_view before);  // "": to the end
 [[nodiscard]] Status remove_policy(Database& db, std::string_view name);
 
 // Settings. Each key is known, has a default and a check; "" for a key without a value.

@@ -1,10 +1,9 @@
 #include "store/audit.h"
 
-#include <nlohmann/json.hpp>
-
 #include <algorithm>
 #include <array>
 #include <filesystem>
+#include <nlohmann/json.hpp>
 
 #include "base/crypto.h"
 #include "base/log.h"
@@ -17,8 +16,8 @@ namespace {
 
 constexpr std::int64_t kAuditApplicationId = 0x4e4c4155;  // "NLAU"
 
-// event holds the row as JSON; hash = SHA-256(previous hash in hex, LF, at_ms, LF, event). The columns beside it are
-// copies for look-ups; verify_audit() takes only the chained ones at their word.
+// event holds the row as JSON; hash = SHA-256(previous hash in hex, LF, at_ms, LF, event). The columns beside
+// it are copies for look-ups; verify_audit() takes only the chained ones at their word.
 constexpr const char* kSchema = R"sql(
 CREATE TABLE IF NOT EXISTS audit (
   id       INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -42,19 +41,25 @@ INSERT OR IGNORE INTO anchor VALUES (1, 0, '');
 
 struct Field {
   const char* key;
-  std::string AuditEvent::*member;
+  std::string AuditEvent::* member;
 };
-constexpr std::array kTextFields{Field{"event", &AuditEvent::event},       Field{"user", &AuditEvent::user},
-                                 Field{"device", &AuditEvent::device},     Field{"resource", &AuditEvent::resource},
-                                 Field{"policy", &AuditEvent::policy},     Field{"verdict", &AuditEvent::verdict},
-                                 Field{"reason", &AuditEvent::reason},     Field{"source", &AuditEvent::source},
-                                 Field{"destination", &AuditEvent::destination}, Field{"flow", &AuditEvent::flow},
+constexpr std::array kTextFields{Field{"event", &AuditEvent::event},
+                                 Field{"user", &AuditEvent::user},
+                                 Field{"device", &AuditEvent::device},
+                                 Field{"resource", &AuditEvent::resource},
+                                 Field{"policy", &AuditEvent::policy},
+                                 Field{"verdict", &AuditEvent::verdict},
+                                 Field{"reason", &AuditEvent::reason},
+                                 Field{"source", &AuditEvent::source},
+                                 Field{"destination", &AuditEvent::destination},
+                                 Field{"flow", &AuditEvent::flow},
                                  Field{"detail", &AuditEvent::detail}};
 struct Count {
   const char* key;
-  std::int64_t AuditEvent::*member;
+  std::int64_t AuditEvent::* member;
 };
-constexpr std::array kCounts{Count{"bytes_up", &AuditEvent::bytes_up}, Count{"bytes_down", &AuditEvent::bytes_down},
+constexpr std::array kCounts{Count{"bytes_up", &AuditEvent::bytes_up},
+                             Count{"bytes_down", &AuditEvent::bytes_down},
                              Count{"duration_ms", &AuditEvent::duration_ms}};
 
 std::string to_json(const AuditEvent& e) {
@@ -77,7 +82,8 @@ AuditEvent from_json(WallTime at, const std::string& text) {
     if (const auto it = j.find(f.key); it != j.end() && it->is_string()) e.*f.member = it->get<std::string>();
   }
   for (const Count& c : kCounts) {
-    if (const auto it = j.find(c.key); it != j.end() && it->is_number_integer()) e.*c.member = it->get<std::int64_t>();
+    if (const auto it = j.find(c.key); it != j.end() && it->is_number_integer())
+      e.*c.member = it->get<std::int64_t>();
   }
   return e;
 }
@@ -112,7 +118,8 @@ Result<Database> open_audit(const std::string& store_path, Database::Access acce
   std::error_code ec;
   if (!std::filesystem::exists(path, ec)) {
     if (access == Database::Access::read) {
-      return Error::invalid(fmt::format("{}: there is no audit log", path), "it is made with the store, by 'init'");
+      return Error::invalid(fmt::format("{}: there is no audit log", path),
+                            "it is made with the store, by 'init'");
     }
     auto made = Database::open(path, Database::Access::create, kBusyTimeout);
     // Another process may have made it meanwhile; then it is opened below.
@@ -186,14 +193,16 @@ Result<std::int64_t> prune_audit(Database& audit, WallTime now, Seconds keep) {
   auto tx = Transaction::begin(audit);
   if (!tx) return tx.error();
   // A prefix of the chain: everything before the first row that is young enough.
-  auto last = audit.integer("SELECT ifnull((SELECT min(id) FROM audit WHERE at_ms >= ?), "
-                            "(SELECT max(id) + 1 FROM audit)) - 1",
-                            {to_ms(now - keep)});
+  auto last = audit.integer(
+      "SELECT ifnull((SELECT min(id) FROM audit WHERE at_ms >= ?), "
+      "(SELECT max(id) + 1 FROM audit)) - 1",
+      {to_ms(now - keep)});
   if (!last) return last.error();
   if (!*last || **last <= 0) return std::int64_t{0};
-  NL_TRY(audit.run("UPDATE anchor SET last_id = ?1, hash = (SELECT hash FROM audit WHERE id = ?1) "
-                   "WHERE EXISTS (SELECT 1 FROM audit WHERE id = ?1)",
-                   {**last}));
+  NL_TRY(
+      audit.run("UPDATE anchor SET last_id = ?1, hash = (SELECT hash FROM audit WHERE id = ?1) "
+                "WHERE EXISTS (SELECT 1 FROM audit WHERE id = ?1)",
+                {**last}));
   NL_TRY(audit.run("DELETE FROM audit WHERE id <= ?", {**last}));
   const std::int64_t deleted = audit.changes();
   NL_TRY(tx->commit());
@@ -206,19 +215,19 @@ Result<std::optional<std::string>> verify_audit(Database& audit) {
   std::string hash = anchor->hash;
   std::int64_t expected = anchor->id + 1;
   std::optional<std::string> wrong;
-  const Status read = each_row(audit.prepare("SELECT id, at_ms, event, hash FROM audit ORDER BY id"),
-                               [&](Statement& s) -> Status {
-                                 if (wrong) return Done{};
-                                 if (s.integer(0) != expected) {
-                                   wrong = fmt::format("rows {} to {} are missing", expected, s.integer(0) - 1);
-                                 }
-                                 hash = chain(hash, s.integer(1), s.text(2));
-                                 if (!wrong && hash != s.text(3)) {
-                                   wrong = fmt::format("row {} was changed, or one before it", s.integer(0));
-                                 }
-                                 ++expected;
-                                 return Done{};
-                               });
+  const Status read = each_row(
+      audit.prepare("SELECT id, at_ms, event, hash FROM audit ORDER BY id"), [&](Statement& s) -> Status {
+        if (wrong) return Done{};
+        if (s.integer(0) != expected) {
+          wrong = fmt::format("rows {} to {} are missing", expected, s.integer(0) - 1);
+        }
+        hash = chain(hash, s.integer(1), s.text(2));
+        if (!wrong && hash != s.text(3)) {
+          wrong = fmt::format("row {} was changed, or one before it", s.integer(0));
+        }
+        ++expected;
+        return Done{};
+      });
   if (!read) return read.error();
   if (!wrong) {
     // AUTOINCREMENT remembers the greatest id ever given: rows cut off at the end show too.

@@ -1,5 +1,6 @@
-// The audit log: a file of its own beside the store (office.audit.db), append-only, each row chained to the one before
-// it by SHA-256, so that a changed or missing row shows. `nightlatch log` reads it; `doctor` verifies the chain.
+// The audit log: a file of its own beside the store (office.audit.db), append-only, each row chained to the
+// one before it by SHA-256, so that a changed or missing row shows. `nightlatch log` reads it; `doctor`
+// verifies the chain.
 #pragma once
 
 #include <condition_variable>
@@ -18,7 +19,8 @@ namespace nightlatch {
 // One thing that happened. Empty fields are left out of `log --json`. Never holds a secret.
 struct AuditEvent {
   WallTime at{};
-  std::string event;  // "flow.open", "flow.end", "hold", "sign_in", "sign_in.refused", "session.end", "admin", ...
+  std::string
+      event;  // "flow.open", "flow.end", "hold", "sign_in", "sign_in.refused", "session.end", "admin", ...
   std::string user, device, resource, policy;
   std::string verdict;  // allow, sign_in, step_up, deny
   std::string reason;
@@ -34,14 +36,16 @@ struct AuditRow {
 };
 
 [[nodiscard]] std::string audit_path(const std::string& store_path);  // office.db -> office.audit.db
-[[nodiscard]] Result<Database> open_audit(const std::string& store_path, Database::Access access);  // write makes it
-[[nodiscard]] Status append_audit(Database& audit, const std::vector<AuditEvent>& events);  // one transaction, durable
+[[nodiscard]] Result<Database> open_audit(const std::string& store_path,
+                                          Database::Access access);  // write makes it
+[[nodiscard]] Status append_audit(Database& audit,
+                                  const std::vector<AuditEvent>& events);  // one transaction, durable
 
 struct AuditFilter {
   std::string user, device, resource, verdict, flow;
   std::optional<WallTime> since;
-  std::int64_t after_id = 0;   // rows with a greater id only: for --follow
-  std::int64_t limit = 0;      // the last N; 0: all
+  std::int64_t after_id = 0;  // rows with a greater id only: for --follow
+  std::int64_t limit = 0;     // the last N; 0: all
 };
 [[nodiscard]] Result<std::vector<AuditRow>> read_audit(Database& audit, const AuditFilter& filter);
 // Deletes rows older than `keep`; the chain then begins at an anchor that remembers the last deleted hash.
@@ -49,14 +53,15 @@ struct AuditFilter {
 // Empty when the chain holds; otherwise the first row that does not fit, in words.
 [[nodiscard]] Result<std::optional<std::string>> verify_audit(Database& audit);
 
-// Writes events in batches from a thread of its own: write() never waits and never allocates without bound. When the
-// disk cannot keep up, events are dropped, counted, and the count is written as soon as there is room.
+// Writes events in batches from a thread of its own: write() never waits and never allocates without bound.
+// When the disk cannot keep up, events are dropped, counted, and the count is written as soon as there is
+// room.
 class AuditWriter {
  public:
   AuditWriter(std::string store_path, std::size_t capacity = 65536);
-  ~AuditWriter();  // writes what is queued
+  ~AuditWriter();                // writes what is queued
   void write(AuditEvent event);  // any thread
-  void flush();                  // waits until what was queued before is on disk, or could not be; not from a loop
+  void flush();  // waits until what was queued before is on disk, or could not be; not from a loop
   [[nodiscard]] std::uint64_t dropped() const;
 
  private:

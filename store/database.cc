@@ -11,16 +11,20 @@ namespace {
 ErrorKind kind_of(int code) {
   switch (code & 0xff) {
     case SQLITE_BUSY:
-    case SQLITE_LOCKED: return ErrorKind::busy;
+    case SQLITE_LOCKED:
+      return ErrorKind::busy;
     case SQLITE_CORRUPT:
-    case SQLITE_NOTADB: return ErrorKind::invalid;
-    default: return ErrorKind::failure;
+    case SQLITE_NOTADB:
+      return ErrorKind::invalid;
+    default:
+      return ErrorKind::failure;
   }
 }
 
 Error error_of(sqlite3* db, const std::string& path, std::string_view doing) {
   const int code = db != nullptr ? sqlite3_extended_errcode(db) : SQLITE_NOMEM;
-  Error e{kind_of(code), fmt::format("{}: {}: {}", path, doing, db != nullptr ? sqlite3_errmsg(db) : "out of memory"),
+  Error e{kind_of(code),
+          fmt::format("{}: {}: {}", path, doing, db != nullptr ? sqlite3_errmsg(db) : "out of memory"),
           {}};
   if (e.kind == ErrorKind::busy) {
     e.message = fmt::format("{}: {}: another process holds the store for writing", path, doing);
@@ -38,8 +42,8 @@ Statement& Statement::bind(int at, std::int64_t value) {
   return *this;
 }
 Statement& Statement::bind(int at, std::string_view value) {
-  sqlite3_bind_text64(statement_.get(), at, value.data() != nullptr ? value.data() : "", value.size(), SQLITE_TRANSIENT,
-                      SQLITE_UTF8);
+  sqlite3_bind_text64(statement_.get(), at, value.data() != nullptr ? value.data() : "", value.size(),
+                      SQLITE_TRANSIENT, SQLITE_UTF8);
   return *this;
 }
 Statement& Statement::bind_null(int at) {
@@ -81,15 +85,19 @@ std::int64_t Statement::integer(int column) const { return sqlite3_column_int64(
 std::string Statement::text(int column) const {
   const void* data = sqlite3_column_blob(statement_.get(), column);
   const int n = sqlite3_column_bytes(statement_.get(), column);
-  return data == nullptr ? std::string() : std::string(static_cast<const char*>(data), static_cast<std::size_t>(n));
+  return data == nullptr ? std::string()
+                         : std::string(static_cast<const char*>(data), static_cast<std::size_t>(n));
 }
-bool Statement::null(int column) const { return sqlite3_column_type(statement_.get(), column) == SQLITE_NULL; }
+bool Statement::null(int column) const {
+  return sqlite3_column_type(statement_.get(), column) == SQLITE_NULL;
+}
 
 void Database::Close::operator()(sqlite3* db) const { sqlite3_close_v2(db); }
 
 Result<Database> Database::open(const std::string& path, Access access, Millis busy_timeout) {
   int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
-  // A reader opens for writing too where it may: WAL needs the -shm file. query_only then keeps it from changing data.
+  // A reader opens for writing too where it may: WAL needs the -shm file. query_only then keeps it from
+  // changing data.
   if (access == Access::create) flags |= SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_EXCLUSIVE;
   if (access != Access::create) flags |= SQLITE_OPEN_READWRITE;
   sqlite3* raw = nullptr;
@@ -97,7 +105,8 @@ Result<Database> Database::open(const std::string& path, Access access, Millis b
   if (code != SQLITE_OK && access == Access::read) {
     sqlite3_close_v2(raw);
     raw = nullptr;
-    code = sqlite3_open_v2(path.c_str(), &raw, (flags & ~SQLITE_OPEN_READWRITE) | SQLITE_OPEN_READONLY, nullptr);
+    code =
+        sqlite3_open_v2(path.c_str(), &raw, (flags & ~SQLITE_OPEN_READWRITE) | SQLITE_OPEN_READONLY, nullptr);
   }
   Database db(std::unique_ptr<sqlite3, Close>(raw), path);
   if (code != SQLITE_OK) return error_of(raw, path, "opening");
@@ -105,8 +114,9 @@ Result<Database> Database::open(const std::string& path, Access access, Millis b
   // Hostile schemas cannot run code, and a damaged file is noticed rather than believed.
   sqlite3_db_config(raw, SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
   sqlite3_db_config(raw, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, nullptr);
-  NL_TRY(db.execute("PRAGMA foreign_keys = ON; PRAGMA synchronous = FULL; PRAGMA cell_size_check = ON;"
-                    "PRAGMA journal_size_limit = 16777216;"));
+  NL_TRY(
+      db.execute("PRAGMA foreign_keys = ON; PRAGMA synchronous = FULL; PRAGMA cell_size_check = ON;"
+                 "PRAGMA journal_size_limit = 16777216;"));
   if (access == Access::read) NL_TRY(db.execute("PRAGMA query_only = ON;"));
   return db;
 }
@@ -114,7 +124,8 @@ Result<Database> Database::open(const std::string& path, Access access, Millis b
 Error Database::last_error(std::string_view doing) const { return error_of(db_.get(), path_, doing); }
 
 Status Database::execute(const char* sql) {
-  if (sqlite3_exec(db_.get(), sql, nullptr, nullptr, nullptr) != SQLITE_OK) return last_error("reading or writing");
+  if (sqlite3_exec(db_.get(), sql, nullptr, nullptr, nullptr) != SQLITE_OK)
+    return last_error("reading or writing");
   return Done{};
 }
 
@@ -150,7 +161,8 @@ Status Database::run(std::string_view sql, std::initializer_list<Value> values) 
   return statement->run();
 }
 
-Result<std::optional<std::int64_t>> Database::integer(std::string_view sql, std::initializer_list<Value> values) {
+Result<std::optional<std::int64_t>> Database::integer(std::string_view sql,
+                                                      std::initializer_list<Value> values) {
   auto statement = prepare(sql);
   if (!statement) return statement.error();
   bind_all(*statement, values);

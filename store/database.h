@@ -1,6 +1,6 @@
 // The only file that knows SQLite: connections, statements, transactions.
-// A Database belongs to one thread. Its reads never wait; its writes wait at most `busy_timeout` for another writer and
-// then fail with ErrorKind::busy, having changed nothing. Never write from an event loop's thread.
+// A Database belongs to one thread. Its reads never wait; its writes wait at most `busy_timeout` for another
+// writer and then fail with ErrorKind::busy, having changed nothing. Never write from an event loop's thread.
 #pragma once
 
 #include <cstdint>
@@ -40,8 +40,8 @@ class Statement {
 
   // True while there is a row. An error ends the rows.
   [[nodiscard]] Result<bool> step();
-  Status run();   // steps to the end; then reset
-  void reset();   // ready to be bound and run again
+  Status run();  // steps to the end; then reset
+  void reset();  // ready to be bound and run again
 
   // Columns are numbered from 0.
   [[nodiscard]] std::int64_t integer(int column) const;
@@ -61,7 +61,8 @@ class Database {
  public:
   enum class Access : std::uint8_t { read, write, create };
 
-  // Opens an SQLite file as it is: WAL, foreign keys, synchronous = FULL. `create` fails when the file exists.
+  // Opens an SQLite file as it is: WAL, foreign keys, synchronous = FULL. `create` fails when the file
+  // exists.
   static Result<Database> open(const std::string& path, Access access, Millis busy_timeout);
   Database(Database&&) noexcept = default;
   Database& operator=(Database&&) noexcept = default;
@@ -86,7 +87,8 @@ class Database {
   struct Close {
     void operator()(sqlite3* db) const;
   };
-  Database(std::unique_ptr<sqlite3, Close> db, std::string path) : db_(std::move(db)), path_(std::move(path)) {}
+  Database(std::unique_ptr<sqlite3, Close> db, std::string path)
+      : db_(std::move(db)), path_(std::move(path)) {}
   std::unique_ptr<sqlite3, Close> db_;
   std::string path_;
   std::optional<Statement> data_version_;

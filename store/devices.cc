@@ -42,7 +42,8 @@ Status change(Database& db, std::string_view name, std::string_view sql, const D
 Result<DeviceId> add_device(Database& db, const NewDevice& device) {
   if (!device.name.empty()) NL_TRY(check_name(device.name, "device"));
   if (!device.mac && device.addresses.empty()) {
-    return Error::usage("device: neither a MAC nor an address is given", "say --mac aa:bb:cc:dd:ee:ff or --address IP");
+    return Error::usage("device: neither a MAC nor an address is given",
+                        "say --mac aa:bb:cc:dd:ee:ff or --address IP");
   }
   auto tx = Transaction::begin(db);
   if (!tx) return tx.error();
@@ -61,12 +62,12 @@ Result<DeviceId> add_device(Database& db, const NewDevice& device) {
                              "see: nightlatch device list");
     }
   }
-  NL_TRY(db.run("INSERT INTO device (name, mac, state, shared, owner_id, created_ms) VALUES (?, ?, ?, ?, ?, ?)",
-                {name, device.mac ? Database::Value(device.mac->text()) : std::nullopt,
-                 std::string(to_text(device.state)), std::int64_t{device.shared},
-                 device.owner == UserId::none ? std::nullopt
-                                              : Database::Value(static_cast<std::int64_t>(device.owner)),
-                 to_ms(wall_now())}));
+  NL_TRY(db.run(
+      "INSERT INTO device (name, mac, state, shared, owner_id, created_ms) VALUES (?, ?, ?, ?, ?, ?)",
+      {name, device.mac ? Database::Value(device.mac->text()) : std::nullopt,
+       std::string(to_text(device.state)), std::int64_t{device.shared},
+       device.owner == UserId::none ? std::nullopt : Database::Value(static_cast<std::int64_t>(device.owner)),
+       to_ms(wall_now())}));
   const std::int64_t id = db.last_insert_id();
   for (const IpAddress& address : device.addresses) {
     auto taken = db.integer("SELECT device_id FROM device_address WHERE address = ?", {address.text()});
@@ -84,10 +85,11 @@ Result<DeviceId> add_device(Database& db, const NewDevice& device) {
 Result<std::vector<DeviceRow>> list_devices(Database& db) {
   std::vector<DeviceRow> devices;
   NL_TRY(each_row(
-      db.prepare("SELECT device.id, device.name, mac, state, shared, ifnull(owner.name, ''), ifnull(here.name, ''), "
-                 "device.created_ms FROM device LEFT JOIN user AS owner ON owner.id = owner_id "
-                 "LEFT JOIN presence ON presence.device_id = device.id LEFT JOIN user AS here "
-                 "ON here.id = presence.user_id ORDER BY device.name"),
+      db.prepare(
+          "SELECT device.id, device.name, mac, state, shared, ifnull(owner.name, ''), ifnull(here.name, ''), "
+          "device.created_ms FROM device LEFT JOIN user AS owner ON owner.id = owner_id "
+          "LEFT JOIN presence ON presence.device_id = device.id LEFT JOIN user AS here "
+          "ON here.id = presence.user_id ORDER BY device.name"),
       [&](Statement& s) -> Status {
         DeviceRow d;
         d.id = DeviceId(s.integer(0));

@@ -53,7 +53,8 @@ Status migrate(Database& db, std::int64_t from) {
   return tx->commit();
 }
 
-// Looks at a file's first bytes before SQLite opens it, so that a foreign file is never written to, not even its -wal.
+// Looks at a file's first bytes before SQLite opens it, so that a foreign file is never written to, not even
+// its -wal.
 Result<std::int64_t> schema_version_of(const std::string& path) {
   std::FILE* file = std::fopen(path.c_str(), "rbe");
   if (file == nullptr) {
@@ -68,11 +69,13 @@ Result<std::int64_t> schema_version_of(const std::string& path) {
   const std::size_t n = std::fread(header.data(), 1, header.size(), file);
   std::fclose(file);
   const auto field = [&](std::size_t at) {
-    return static_cast<std::int64_t>(header[at]) << 24 | header[at + 1] << 16 | header[at + 2] << 8 | header[at + 3];
+    return static_cast<std::int64_t>(header[at]) << 24 | header[at + 1] << 16 | header[at + 2] << 8 |
+           header[at + 3];
   };
   if (n < header.size() || std::memcmp(header.data(), "SQLite format 3", 16) != 0) {
-    return Error::invalid(fmt::format("{}: this is not an SQLite file, or it is damaged; it was left untouched", path),
-                          "restore a backup, or name another file with --store");
+    return Error::invalid(
+        fmt::format("{}: this is not an SQLite file, or it is damaged; it was left untouched", path),
+        "restore a backup, or name another file with --store");
   }
   return field(68) == kApplicationId ? field(60) : -1;
 }
@@ -111,8 +114,9 @@ Result<Database> open_store(const std::string& path, Database::Access access, Mi
   auto version = schema_version_of(path);
   if (!version) return version.error();
   if (*version < 0) {
-    return Error::invalid(fmt::format("{}: this SQLite file is not a nightlatch store; it was left untouched", path),
-                          "name another file with --store");
+    return Error::invalid(
+        fmt::format("{}: this SQLite file is not a nightlatch store; it was left untouched", path),
+        "name another file with --store");
   }
   auto db = Database::open(path, access, busy_timeout);
   if (!db) return db.error();
@@ -121,24 +125,27 @@ Result<Database> open_store(const std::string& path, Database::Access access, Mi
   if (!current) return current.error();
   const std::int64_t at = current->value_or(0);
   if (at > kSchemaVersion) {
-    return Error::invalid(fmt::format("{}: this store was made by a newer nightlatch (schema {}, this one knows {}); "
-                                      "it was left untouched",
-                                      path, at, kSchemaVersion),
-                          "upgrade nightlatch, or restore the backup that the upgrade made");
+    return Error::invalid(
+        fmt::format("{}: this store was made by a newer nightlatch (schema {}, this one knows {}); "
+                    "it was left untouched",
+                    path, at, kSchemaVersion),
+        "upgrade nightlatch, or restore the backup that the upgrade made");
   }
   auto whole = db->integer("SELECT count(*) FROM sqlite_schema WHERE name IN ('meta', 'presence')");
   if (!whole) return whole.error();
   if (at < kSchemaVersion) {
     if (access == Database::Access::read) {
-      return Error::invalid(fmt::format("{}: this store has the older schema {}", path, at),
-                            "run 'nightlatch serve' or any command that changes something: it upgrades the store");
+      return Error::invalid(
+          fmt::format("{}: this store has the older schema {}", path, at),
+          "run 'nightlatch serve' or any command that changes something: it upgrades the store");
     }
     std::string backup = fmt::format("{}.before-v{}", path, kSchemaVersion);
     std::error_code ec;
     if (!std::filesystem::exists(backup, ec)) NL_TRY(db->backup_to(backup));
     NL_TRY(migrate(*db, at));
   } else if (whole->value_or(0) != 2) {
-    return Error::invalid(fmt::format("{}: this store is damaged: its tables are missing", path), "restore a backup");
+    return Error::invalid(fmt::format("{}: this store is damaged: its tables are missing", path),
+                          "restore a backup");
   }
   return db;
 }
@@ -186,8 +193,11 @@ Status each(Database& db, const char* sql, Row&& row) {
   }
 }
 
-// A value that no command of ours could have written: the whole office is refused, so that nothing is half enforced.
-Error damaged(const Error& e) { return Error::invalid(fmt::format("the store holds a bad value: {}", e.message)); }
+// A value that no command of ours could have written: the whole office is refused, so that nothing is half
+// enforced.
+Error damaged(const Error& e) {
+  return Error::invalid(fmt::format("the store holds a bad value: {}", e.message));
+}
 
 Status load_people(Database& db, OfficeData& office) {
   std::map<std::int64_t, std::size_t> users;
@@ -200,10 +210,11 @@ Status load_people(Database& db, OfficeData& office) {
     office.groups.push_back({GroupId(s.integer(0)), s.text(1)});
     return Done{};
   }));
-  NL_TRY(each(db, "SELECT user_id, group_id FROM membership ORDER BY user_id, group_id", [&](Statement& s) -> Status {
-    office.users[users.at(s.integer(0))].groups.push_back(GroupId(s.integer(1)));
-    return Done{};
-  }));
+  NL_TRY(each(db, "SELECT user_id, group_id FROM membership ORDER BY user_id, group_id",
+              [&](Statement& s) -> Status {
+                office.users[users.at(s.integer(0))].groups.push_back(GroupId(s.integer(1)));
+                return Done{};
+              }));
   std::map<std::int64_t, std::size_t> devices;
   NL_TRY(each(db, "SELECT id, name, mac, state, shared, owner_id FROM device ORDER BY id",
               [&](Statement& s) -> Status {
@@ -264,25 +275,27 @@ Status load_access(Database& db, OfficeData& office) {
                 office.resources[resources.at(s.integer(0))].targets.push_back(*target);
                 return Done{};
               }));
-  NL_TRY(each(db,
-              "SELECT id, name, deny, anyone, session_s, mfa_s, on_expiry, hours, idle_s, min_binding FROM policy "
-              "ORDER BY position, id",
+  NL_TRY(each(
+      db,
+      "SELECT id, name, deny, anyone, session_s, mfa_s, on_expiry, hours, idle_s, min_binding FROM policy "
+      "ORDER BY position, id",
+      [&](Statement& s) -> Status {
+        Policy p;
+        p.id = PolicyId(s.integer(0));
+        p.name = s.text(1);
+        p.deny = s.integer(2) != 0;
+        p.anyone = s.integer(3) != 0;
+        NL_TRY(load_policy_terms(s, p));
+        policies[s.integer(0)] = office.policies.size();
+        office.policies.push_back(std::move(p));
+        return Done{};
+      }));
+  const auto policy = [&](Statement& s) -> Policy& { return office.policies[policies.at(s.integer(0))]; };
+  NL_TRY(each(db, "SELECT policy_id, resource_id FROM policy_resource ORDER BY 1, 2",
               [&](Statement& s) -> Status {
-                Policy p;
-                p.id = PolicyId(s.integer(0));
-                p.name = s.text(1);
-                p.deny = s.integer(2) != 0;
-                p.anyone = s.integer(3) != 0;
-                NL_TRY(load_policy_terms(s, p));
-                policies[s.integer(0)] = office.policies.size();
-                office.policies.push_back(std::move(p));
+                policy(s).resources.push_back(ResourceId(s.integer(1)));
                 return Done{};
               }));
-  const auto policy = [&](Statement& s) -> Policy& { return office.policies[policies.at(s.integer(0))]; };
-  NL_TRY(each(db, "SELECT policy_id, resource_id FROM policy_resource ORDER BY 1, 2", [&](Statement& s) -> Status {
-    policy(s).resources.push_back(ResourceId(s.integer(1)));
-    return Done{};
-  }));
   NL_TRY(each(db, "SELECT policy_id, user_id FROM policy_user ORDER BY 1, 2", [&](Statement& s) -> Status {
     policy(s).users.push_back(UserId(s.integer(1)));
     return Done{};

@@ -1,6 +1,6 @@
 // The office's file: making it, opening it, and bringing an older one up to date.
-// Fails closed: a file that is damaged, foreign, or made by a newer nightlatch is refused and left untouched, and a
-// missing one is never made here but by create_store().
+// Fails closed: a file that is damaged, foreign, or made by a newer nightlatch is refused and left untouched,
+// and a missing one is never made here but by create_store().
 #pragma once
 
 #include <string>

@@ -12,7 +12,8 @@ std::int64_t raw(UserId id) { return static_cast<std::int64_t>(id); }
 Result<std::vector<std::string>> groups_of(Database& db, std::int64_t user) {
   std::vector<std::string> groups;
   auto query = db.prepare(
-      "SELECT name FROM membership JOIN user_group ON user_group.id = group_id WHERE user_id = ? ORDER BY name");
+      "SELECT name FROM membership JOIN user_group ON user_group.id = group_id WHERE user_id = ? ORDER BY "
+      "name");
   if (query) query->bind(1, user);
   NL_TRY(each_row(std::move(query), [&](Statement& s) -> Status {
     groups.push_back(s.text(0));
@@ -23,7 +24,8 @@ Result<std::vector<std::string>> groups_of(Database& db, std::int64_t user) {
 
 Status join(Database& db, std::int64_t user, std::string_view group) {
   NL_TRY(check_name(group, "group"));
-  NL_TRY(db.run("INSERT INTO user_group (name) VALUES (?) ON CONFLICT (name) DO NOTHING", {std::string(group)}));
+  NL_TRY(
+      db.run("INSERT INTO user_group (name) VALUES (?) ON CONFLICT (name) DO NOTHING", {std::string(group)}));
   auto group_id = id_of(db, "user_group", group);
   if (!group_id) return group_id.error();
   return db.run("INSERT INTO membership VALUES (?, ?) ON CONFLICT DO NOTHING", {user, *group_id});
@@ -37,10 +39,12 @@ Status drop_unused_groups(Database& db) {
 }
 
 // "a, b" of the policies that name this row, or empty.
-Result<std::string> policies_naming(Database& db, std::string_view link, std::string_view column, std::int64_t id) {
+Result<std::string> policies_naming(Database& db, std::string_view link, std::string_view column,
+                                    std::int64_t id) {
   std::string names;
   auto query = db.prepare(
-      fmt::format("SELECT name FROM policy JOIN {} ON policy_id = policy.id WHERE {} = ? ORDER BY position", link, column));
+      fmt::format("SELECT name FROM policy JOIN {} ON policy_id = policy.id WHERE {} = ? ORDER BY position",
+                  link, column));
   if (query) query->bind(1, id);
   NL_TRY(each_row(std::move(query), [&](Statement& s) -> Status {
     names += (names.empty() ? "" : ", ") + s.text(0);
@@ -68,12 +72,17 @@ Result<UserId> add_user(Database& db, std::string_view name, const std::optional
 
 Result<std::vector<UserRow>> list_users(Database& db) {
   std::vector<UserRow> users;
-  NL_TRY(each_row(db.prepare("SELECT id, name, enabled, password IS NOT NULL, created_ms FROM user ORDER BY name"),
-                  [&](Statement& s) -> Status {
-                    users.push_back({UserId(s.integer(0)), s.text(1), s.integer(2) != 0, s.integer(3) != 0, {},
-                                     from_ms(s.integer(4))});
-                    return Done{};
-                  }));
+  NL_TRY(each_row(
+      db.prepare("SELECT id, name, enabled, password IS NOT NULL, created_ms FROM user ORDER BY name"),
+      [&](Statement& s) -> Status {
+        users.push_back({UserId(s.integer(0)),
+                         s.text(1),
+                         s.integer(2) != 0,
+                         s.integer(3) != 0,
+                         {},
+                         from_ms(s.integer(4))});
+        return Done{};
+      }));
   for (UserRow& u : users) {
     auto groups = groups_of(db, raw(u.id));
     if (!groups) return groups.error();
@@ -152,7 +161,8 @@ Status leave_group(Database& db, std::string_view user, std::string_view group) 
 Result<std::vector<std::string>> list_groups(Database& db) { return names_in(db, "user_group"); }
 
 Result<std::optional<Credential>> find_credential(Database& db, std::string_view name) {
-  auto query = db.prepare("SELECT id, name, password, enabled FROM user WHERE name = ? AND password IS NOT NULL");
+  auto query =
+      db.prepare("SELECT id, name, password, enabled FROM user WHERE name = ? AND password IS NOT NULL");
   if (!query) return query.error();
   query->bind(1, name);
   auto row = query->step();

@@ -1,5 +1,6 @@
 // Users, groups and devices. Each change is one transaction; every function runs on the Database's thread.
-// Names are checked (base/text.h); an absent one gives not_found with the nearest name, a second one gives conflict.
+// Names are checked (base/text.h); an absent one gives not_found with the nearest name, a second one gives
+// conflict.
 #pragma once
 
 #include <optional>
@@ -32,7 +33,8 @@ struct DeviceRow {
   WallTime created{};
 };
 
-// `password_hash` is an encoded argon2id string (auth/password.h) or nothing: such a user cannot sign in locally.
+// `password_hash` is an encoded argon2id string (auth/password.h) or nothing: such a user cannot sign in
+// locally.
 [[nodiscard]] Result<UserId> add_user(Database& db, std::string_view name,
                                       const std::optional<std::string>& password_hash,
                                       const std::vector<std::string>& groups);

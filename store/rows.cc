@@ -8,10 +8,11 @@ std::string_view word(std::string_view table) { return table == "user_group" ? "
 
 Result<std::vector<std::string>> names_in(Database& db, std::string_view table) {
   std::vector<std::string> names;
-  NL_TRY(each_row(db.prepare(fmt::format("SELECT name FROM {} ORDER BY name", table)), [&](Statement& s) -> Status {
-    names.push_back(s.text(0));
-    return Done{};
-  }));
+  NL_TRY(each_row(db.prepare(fmt::format("SELECT name FROM {} ORDER BY name", table)),
+                  [&](Statement& s) -> Status {
+                    names.push_back(s.text(0));
+                    return Done{};
+                  }));
   return names;
 }
 

@@ -25,7 +25,8 @@ template <typename Row>
 }
 
 [[nodiscard]] Result<std::vector<std::string>> names_in(Database& db, std::string_view table);
-// The id of the row of `table` ("user", "user_group", "device", "resource", "policy") with this name, in any case.
+// The id of the row of `table` ("user", "user_group", "device", "resource", "policy") with this name, in any
+// case.
 [[nodiscard]] Result<std::int64_t> id_of(Database& db, std::string_view table, std::string_view name);
 // conflict when there is a row of that name.
 [[nodiscard]] Status check_free(Database& db, std::string_view table, std::string_view name);

@@ -157,9 +157,10 @@ CREATE INDEX hold_by_age ON hold (last_ms);
 CREATE INDEX hold_by_resource ON hold (resource_id);
 )sql"};
 
-// Tables whose every change is a change of the configuration: each gets three triggers that raise office_version.
-inline constexpr std::array kOfficeTables{"setting",        "user",   "user_group", "membership",
-                                          "device",         "policy", "resource",   "target",
-                                          "device_address", "policy_resource", "policy_user", "policy_group"};
+// Tables whose every change is a change of the configuration: each gets three triggers that raise
+// office_version.
+inline constexpr std::array kOfficeTables{
+    "setting",  "user",   "user_group",     "membership",      "device",      "policy",
+    "resource", "target", "device_address", "policy_resource", "policy_user", "policy_group"};
 
 }  // namespace nightlatch

@@ -51,9 +51,10 @@ Result<SignInResult> record_sign_in(Database& db, const NewSignIn& sign_in, Wall
   auto generation = move_clock(db, now);
   if (!generation) return generation.error();
   // An admin may have disabled the user, or revoked the device, while the password was being checked.
-  auto enabled = db.integer("SELECT 1 FROM user, device WHERE user.id = ? AND user.enabled AND device.id = ? "
-                            "AND device.state <> 'revoked'",
-                            {raw(sign_in.user), raw(sign_in.device)});
+  auto enabled = db.integer(
+      "SELECT 1 FROM user, device WHERE user.id = ? AND user.enabled AND device.id = ? "
+      "AND device.state <> 'revoked'",
+      {raw(sign_in.user), raw(sign_in.device)});
   if (!enabled) return enabled.error();
   if (!*enabled) return Error::not_found("the user or the device is no longer admitted");
 
@@ -63,10 +64,11 @@ Result<SignInResult> record_sign_in(Database& db, const NewSignIn& sign_in, Wall
   const bool same_user = *before && (*before)->user == sign_in.user;
   if (*before && !same_user) result.handed_over_from = (*before)->user;
 
-  NL_TRY(db.run("INSERT INTO sign_in (user_id, device_id, at_ms, recorded_ms, methods, second_factor, provider, "
-                "address, generation) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                {raw(sign_in.user), raw(sign_in.device), to_ms(sign_in.at), to_ms(now), sign_in.methods,
-                 std::int64_t{sign_in.second_factor}, sign_in.provider, sign_in.address, *generation}));
+  NL_TRY(
+      db.run("INSERT INTO sign_in (user_id, device_id, at_ms, recorded_ms, methods, second_factor, provider, "
+             "address, generation) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+             {raw(sign_in.user), raw(sign_in.device), to_ms(sign_in.at), to_ms(now), sign_in.methods,
+              std::int64_t{sign_in.second_factor}, sign_in.provider, sign_in.address, *generation}));
   result.id = db.last_insert_id();
 
   WallTime at = sign_in.at;
@@ -78,18 +80,20 @@ Result<SignInResult> record_sign_in(Database& db, const NewSignIn& sign_in, Wall
       factor = factor ? std::max(*factor, *(*before)->second_factor) : (*before)->second_factor;
     }
   }
-  NL_TRY(db.run("INSERT INTO presence VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (device_id) DO UPDATE SET "
-                "user_id = ?2, sign_in_id = ?3, signed_in_ms = ?4, second_factor_ms = ?5, generation = ?6",
-                {raw(sign_in.device), raw(sign_in.user), result.id, to_ms(at),
-                 factor ? Database::Value(to_ms(*factor)) : std::nullopt, *generation}));
+  NL_TRY(
+      db.run("INSERT INTO presence VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (device_id) DO UPDATE SET "
+             "user_id = ?2, sign_in_id = ?3, signed_in_ms = ?4, second_factor_ms = ?5, generation = ?6",
+             {raw(sign_in.device), raw(sign_in.user), result.id, to_ms(at),
+              factor ? Database::Value(to_ms(*factor)) : std::nullopt, *generation}));
   NL_TRY(tx->commit());
   return result;
 }
 
 Result<std::optional<Presence>> presence_on(Database& db, DeviceId device) {
   // A row of an older generation was made before the clock was set back: it does not count.
-  auto query = db.prepare("SELECT user_id, signed_in_ms, second_factor_ms, sign_in_id FROM presence "
-                          "WHERE device_id = ? AND generation = (SELECT generation FROM meta)");
+  auto query = db.prepare(
+      "SELECT user_id, signed_in_ms, second_factor_ms, sign_in_id FROM presence "
+      "WHERE device_id = ? AND generation = (SELECT generation FROM meta)");
   if (!query) return query.error();
   query->bind(1, raw(device));
   auto row = query->step();
@@ -106,9 +110,10 @@ Result<std::optional<Presence>> presence_on(Database& db, DeviceId device) {
 Result<std::vector<PresenceRow>> list_presence(Database& db) {
   std::vector<PresenceRow> rows;
   NL_TRY(each_row(
-      db.prepare("SELECT presence.device_id, presence.user_id, signed_in_ms, second_factor_ms, sign_in_id, methods, "
-                 "provider FROM presence JOIN sign_in ON sign_in.id = sign_in_id "
-                 "WHERE presence.generation = (SELECT generation FROM meta) ORDER BY presence.device_id"),
+      db.prepare(
+          "SELECT presence.device_id, presence.user_id, signed_in_ms, second_factor_ms, sign_in_id, methods, "
+          "provider FROM presence JOIN sign_in ON sign_in.id = sign_in_id "
+          "WHERE presence.generation = (SELECT generation FROM meta) ORDER BY presence.device_id"),
       [&](Statement& s) -> Status {
         PresenceRow row;
         row.device = DeviceId(s.integer(0));
@@ -138,7 +143,8 @@ Result<std::int64_t> end_sessions(Database& db, std::optional<UserId> user, std:
   return ended;
 }
 
-Status remember_browser(Database& db, const std::string& token_sha256, UserId user, DeviceId device, WallTime now) {
+Status remember_browser(Database& db, const std::string& token_sha256, UserId user, DeviceId device,
+                        WallTime now) {
   auto insert = db.prepare("INSERT INTO browser VALUES (?, ?, ?, ?)");
   if (!insert) return insert.error();
   insert->bind_blob(1, token_sha256).bind(2, raw(device)).bind(3, raw(user)).bind(4, now);

@@ -1,6 +1,7 @@
 // Sign-ins, who is present on which device, holds, and the store's own clock.
-// sign_in is append-only history; presence is what counts now: at most one user for each device, so that a second
-// user's sign-in is a hand-over by construction (semantics 8). Everything returns only once it is durable.
+// sign_in is append-only history; presence is what counts now: at most one user for each device, so that a
+// second user's sign-in is a hand-over by construction (semantics 8). Everything returns only once it is
+// durable.
 #pragma once
 
 #include <optional>
@@ -16,11 +17,11 @@ namespace nightlatch {
 struct NewSignIn {
   UserId user{};
   DeviceId device{};
-  WallTime at{};                 // when the user really authenticated (semantics 1)
-  std::string methods;           // "password", "password otp", ...: RFC 8176 words, separated by spaces
-  bool second_factor = false;    // one of the methods is a second factor
-  std::string provider;          // "local", or a provider's name
-  std::string address;           // where it came from, for the log
+  WallTime at{};               // when the user really authenticated (semantics 1)
+  std::string methods;         // "password", "password otp", ...: RFC 8176 words, separated by spaces
+  bool second_factor = false;  // one of the methods is a second factor
+  std::string provider;        // "local", or a provider's name
+  std::string address;         // where it came from, for the log
 };
 struct SignInResult {
   std::int64_t id = 0;
@@ -42,16 +43,18 @@ struct PresenceRow {
 [[nodiscard]] Result<std::int64_t> end_sessions(Database& db, std::optional<UserId> user,
                                                 std::optional<DeviceId> device, WallTime now);
 
-// The browser that signed in holds a random token; its SHA-256 is here. Gone with the session that it belongs to.
-[[nodiscard]] Status remember_browser(Database& db, const std::string& token_sha256, UserId user, DeviceId device,
-                                      WallTime now);
+// The browser that signed in holds a random token; its SHA-256 is here. Gone with the session that it belongs
+// to.
+[[nodiscard]] Status remember_browser(Database& db, const std::string& token_sha256, UserId user,
+                                      DeviceId device, WallTime now);
 struct Browser {
   UserId user{};
   DeviceId device{};
 };
 [[nodiscard]] Result<std::optional<Browser>> find_browser(Database& db, const std::string& token_sha256);
 
-// Holds. `source` is the MAC or address that the flow came from, as text: one hold for each source and resource.
+// Holds. `source` is the MAC or address that the flow came from, as text: one hold for each source and
+// resource.
 struct Hold {
   std::string code;
   std::string source;
@@ -64,11 +67,11 @@ struct Hold {
 inline constexpr Seconds kHoldLifetime{3600};
 [[nodiscard]] Result<std::optional<Hold>> find_hold(Database& db, std::string_view code);
 // Returns the open hold of this source and resource with one flow more, or a new one.
-[[nodiscard]] Result<Hold> open_hold(Database& db, std::string_view source, ResourceId resource, std::string_view url,
-                                     WallTime now);
+[[nodiscard]] Result<Hold> open_hold(Database& db, std::string_view source, ResourceId resource,
+                                     std::string_view url, WallTime now);
 
-// The store's clock (semantics 11): the latest time ever written. Behind it no sign-in counts; the next write that
-// sees a clock set back starts a new generation, in which only new sign-ins count.
+// The store's clock (semantics 11): the latest time ever written. Behind it no sign-in counts; the next write
+// that sees a clock set back starts a new generation, in which only new sign-ins count.
 struct StoreClock {
   WallTime latest{};
   std::int64_t generation = 0;
@@ -76,6 +79,8 @@ struct StoreClock {
 inline constexpr Millis kClockTolerance{2000};
 [[nodiscard]] Result<StoreClock> store_clock(Database& db);
 [[nodiscard]] Status advance_clock(Database& db, WallTime now);  // the gate calls it every half minute
-[[nodiscard]] inline bool set_back(const StoreClock& c, WallTime now) { return now + kClockTolerance < c.latest; }
+[[nodiscard]] inline bool set_back(const StoreClock& c, WallTime now) {
+  return now + kClockTolerance < c.latest;
+}
 
 }  // namespace nightlatch

@@ -75,13 +75,18 @@ Status choice(std::string_view value, std::string_view key, std::string_view a, 
   if (value == a || value == b) return Done{};
   return Error::usage(fmt::format("{}: '{}' is neither {} nor {}", key, printable(value), a, b));
 }
-Status allow_or_deny(std::string_view value, std::string_view key) { return choice(value, key, "allow", "deny"); }
-Status client_or_gate(std::string_view value, std::string_view key) { return choice(value, key, "client", "gate"); }
+Status allow_or_deny(std::string_view value, std::string_view key) {
+  return choice(value, key, "allow", "deny");
+}
+Status client_or_gate(std::string_view value, std::string_view key) {
+  return choice(value, key, "client", "gate");
+}
 
 Status flow_limit(std::string_view value, std::string_view key) {
   if (value.empty() || value.size() > 7 || value.find_first_not_of("0123456789") != std::string_view::npos ||
       std::stol(std::string(value)) < 1) {
-    return Error::usage(fmt::format("{}: '{}' is not a number of flows from 1 to 9999999", key, printable(value)));
+    return Error::usage(
+        fmt::format("{}: '{}' is not a number of flows from 1 to 9999999", key, printable(value)));
   }
   return Done{};
 }
@@ -89,7 +94,8 @@ Status flow_limit(std::string_view value, std::string_view key) {
 Status mark(std::string_view value, std::string_view key) {
   if (value.size() < 3 || !value.starts_with("0x") || value.size() > 10 || value == "0x0" ||
       value.find_first_not_of("0123456789abcdef", 2) != std::string_view::npos) {
-    return Error::usage(fmt::format("{}: '{}' is not a packet mark", key, printable(value)), "for example 0x4e4c");
+    return Error::usage(fmt::format("{}: '{}' is not a packet mark", key, printable(value)),
+                        "for example 0x4e4c");
   }
   return Done{};
 }
@@ -108,14 +114,18 @@ constexpr std::array kKnown{
     Known{"lan", "", interfaces, "the interfaces that are guarded, separated by commas; empty: all"},
     Known{"mark", "0x4e4c", mark, "the packet mark, and the number of the routing table, that the rules use"},
     Known{"mode", "enforce", mode, "enforce, or observe: let through and log what would have been asked"},
-    Known{"portal.certificate", "", any_text, "certificate file (PEM, chain behind it); empty: the office CA's"},
-    Known{"portal.http", "", endpoints, "where the portal answers plain HTTP; empty: port 80 of the LAN's addresses"},
-    Known{"portal.https", "", endpoints, "where the portal answers HTTPS; empty: port 443 of the LAN's addresses"},
+    Known{"portal.certificate", "", any_text,
+          "certificate file (PEM, chain behind it); empty: the office CA's"},
+    Known{"portal.http", "", endpoints,
+          "where the portal answers plain HTTP; empty: port 80 of the LAN's addresses"},
+    Known{"portal.https", "", endpoints,
+          "where the portal answers HTTPS; empty: port 443 of the LAN's addresses"},
     Known{"portal.key", "", any_text, "the certificate's private key file (PEM)"},
     Known{"portal.url", "", portal_url, "how people reach the portal, as in https://gate.office.example"},
     Known{"session.max", "", duration_or_none, "no session lasts longer, whatever its policy says"},
     Known{"source", "client", client_or_gate, "whose address servers see: the client's own, or the gate's"},
-    Known{"unprotected", "allow", allow_or_deny, "what happens to destinations in no resource: allow or deny"},
+    Known{"unprotected", "allow", allow_or_deny,
+          "what happens to destinations in no resource: allow or deny"},
 };
 
 Result<const Known*> known(std::string_view key) {

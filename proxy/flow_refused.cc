@@ -1,0 +1,105 @@
+// The life of a refused flow: listen for what it speaks, get the hold's code, answer, linger, close.
+#include <sys/socket.h>
+
+#include <cerrno>
+
+#include "base/text.h"
+#include "proxy/flow.h"
+#include "proxy/refusal.h"
+
+namespace nightlatch {
+
+namespace {
+constexpr Millis kHoldWait{3000};
+constexpr Millis kLinger{3000};
+constexpr std::size_t kMostThrownAway = 1U << 20U;  // a client that keeps sending is cut off
+}  // namespace
+
+void Flow::hear() {
+  while (state_ == State::listening) {
+    const ssize_t n = recv(accepted_.fd.get(), host_.scratch().data(), 4096, 0);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0 && errno == EAGAIN) return;
+    if (n <= 0) {  // gone, or has said all: nobody is left to answer
+      if (n == 0 && said_.give_up() == Speech::http) break;
+      close_refused(n < 0);
+      return;
+    }
+    const Speech speech = said_.feed(std::string_view(host_.scratch().data(), static_cast<std::size_t>(n)));
+    if (speech != Speech::unknown) break;
+  }
+  if (state_ == State::listening) refuse_as(said_.speech());
+}
+
+// A flow that a sign-in could let through becomes part of the hold of its device and resource. A browser that
+// is denied gets a page too: the one that says so.
+void Flow::refuse_as(Speech speech) {
+  const bool signing_in_helps = ruling_.kind != VerdictKind::deny;
+  const bool has_page = ruling_.resource != ResourceId::none && (signing_in_helps || speech == Speech::http);
+  if (has_page) {
+    ++host_.counters().held;
+    state_ = State::holding;
+    set_timer(kHoldWait);
+    host_.ask_hold(*this, {source_.text(), ruling_.resource, said_.url(), event("hold"), nullptr});
+    if (speech == Speech::http) return;
+  }
+  answer({});  // TLS and other protocols are not told the code: they have no place to show it
+}
+
+void Flow::on_hold(const std::string& code) {
+  if (state_ != State::holding) return;
+  answer(code.empty() ? host_.judge().portal_url() : host_.judge().portal_url() + "/k/" + code);
+}
+
+void Flow::answer(const std::string& page_url) {
+  const Refusal refusal =
+      refuse(said_, refusal_line(ruling_.kind, ruling_.resource_name, page_url), page_url);
+  if (refusal.reset) {
+    close_refused(true);
+    return;
+  }
+  answer_ = refusal.bytes;
+  state_ = State::answering;
+  set_timer(kLinger);
+  write_answer();
+}
+
+void Flow::write_answer() {
+  while (answered_ < answer_.size()) {
+    const ssize_t n =
+        send(accepted_.fd.get(), answer_.data() + answered_, answer_.size() - answered_, MSG_NOSIGNAL);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0 && errno == EAGAIN) return;
+    if (n < 0) {
+      close_refused(true);
+      return;
+    }
+    answered_ += static_cast<std::size_t>(n);
+  }
+  shutdown(accepted_.fd.get(), SHUT_WR);
+  state_ = State::lingering;
+  set_timer(kLinger);
+  linger();
+}
+
+void Flow::linger() {
+  while (true) {
+    const ssize_t n = recv(accepted_.fd.get(), host_.scratch().data(), host_.scratch().size(), 0);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0 && errno == EAGAIN) return;
+    if (n <= 0) break;
+    thrown_away_ += static_cast<std::size_t>(n);
+    if (thrown_away_ > kMostThrownAway) break;
+  }
+  close_refused(false);
+}
+
+void Flow::close_refused(bool reset) {
+  if (reset && accepted_.fd.valid()) reset_on_close(accepted_.fd.get());
+  accepted_.fd.reset();
+  timer_.unlink();
+  state_ = State::done;
+  host_.finished(*this);
+}
+
+}  // namespace nightlatch

@@ -1,0 +1,176 @@
+#include "proxy/judge.h"
+
+#include <charconv>
+#include <ctime>
+
+#include "base/log.h"
+#include "base/text.h"
+#include "store/access.h"
+#include "store/office_store.h"
+#include "store/sessions.h"
+
+namespace nightlatch {
+
+namespace {
+
+Seconds local_offset(WallTime now) {
+  const std::time_t t = std::chrono::floor<Seconds>(now).time_since_epoch().count();
+  std::tm tm{};
+  localtime_r(&t, &tm);
+  return Seconds(tm.tm_gmtoff);
+}
+
+Ruling unreadable() {
+  Ruling r;
+  r.readable = false;
+  return r;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Judge>> Judge::open(const std::string& store_path) {
+  // No waiting for locks: in WAL mode a reader needs none, and where it would the answer is a refusal.
+  auto db = open_store(store_path, Database::Access::read, Millis(0));
+  if (!db) return db.error();
+  std::unique_ptr<Judge> judge(new Judge(std::move(*db)));
+  NL_TRY(judge->load());
+  auto version = judge->db_.data_version();
+  if (!version) return version.error();
+  judge->data_version_ = *version;
+  return judge;
+}
+
+Status Judge::watch_neighbours() {
+  std::vector<std::string> names;
+  for (const std::string_view part : split(lan_, ',')) {
+    if (!trim(part).empty()) names.emplace_back(trim(part));
+  }
+  auto opened = Neighbours::open(names);
+  if (!opened) return opened.error();
+  neighbours_.emplace(std::move(*opened));
+  ++neighbours_generation_;
+  return Done{};
+}
+
+Status Judge::load() {
+  auto data = load_office(db_);
+  if (!data) return data.error();
+  auto portal = get_setting(db_, "portal.url");
+  auto source = get_setting(db_, "source");
+  auto limit = get_setting(db_, "flows.max");
+  auto lan = get_setting(db_, "lan");
+  for (const auto* r : {&portal, &source, &limit, &lan}) {
+    if (!*r) return r->error();
+  }
+  portal_url_ = std::move(*portal);
+  client_source_ = *source == "client";
+  std::from_chars(limit->data(), limit->data() + limit->size(), max_flows_);
+  if (!neighbours_ || *lan != lan_) {
+    lan_ = std::move(*lan);
+    NL_TRY(watch_neighbours());
+  }
+  utc_offset_ = data->utc_offset;
+  office_ = std::make_unique<Office>(std::move(*data));
+  return Done{};
+}
+
+bool Judge::refresh(WallTime now) {
+  auto version = db_.data_version();
+  const bool same = version && data_version_ && *version == *data_version_ && office_ != nullptr;
+  if (same && local_offset(now) == utc_offset_) return false;
+  presence_.clear();
+  clock_.reset();
+  Status loaded = Done{};
+  if (!version) {
+    loaded = version.error();
+  } else {
+    auto office = office_version(db_);
+    if (!office) {
+      loaded = office.error();
+    } else if (office_ == nullptr || *office != office_->data().version || local_offset(now) != utc_offset_) {
+      loaded = load();
+    }
+  }
+  if (!loaded) {
+    if (!std::exchange(complained_, true)) {
+      log_error("the store cannot be read, so nothing protected passes: {}", loaded.error().message);
+    }
+    office_.reset();
+    data_version_.reset();
+    return true;
+  }
+  if (std::exchange(complained_, false)) log_info("the store can be read again");
+  data_version_ = *version;
+  return true;
+}
+
+Source Judge::identify(const IpAddress& address) {
+  Source s{address, neighbours_->mac_of(address), DeviceId::none};
+  if (office_ != nullptr) {
+    if (const Device* d = office_->identify(address, s.mac)) s.device = d->id;
+  }
+  return s;
+}
+
+Result<Subject> Judge::subject_of(const Source& source, WallTime now) {
+  Subject subject;
+  subject.device = office_->device(source.device);
+  subject.binding = source.binding();
+  if (!clock_) {
+    auto clock = store_clock(db_);
+    if (!clock) return clock.error();
+    clock_ = *clock;
+  }
+  subject.clock_set_back = set_back(*clock_, now);
+  if (subject.device == nullptr) {
+    // It may have been enrolled since the flow was accepted.
+    subject.device = office_->identify(source.address, source.mac);
+  }
+  if (subject.device != nullptr) {
+    auto presence = presence_of(subject.device->id);
+    if (!presence) return presence.error();
+    subject.presence = *presence;
+  }
+  return subject;
+}
+
+Result<std::optional<Presence>> Judge::presence_of(DeviceId device) {
+  if (const auto known = presence_.find(device); known != presence_.end()) return known->second;
+  auto presence = presence_on(db_, device);
+  if (presence) presence_.emplace(device, *presence);
+  return presence;
+}
+
+Ruling Judge::judge(const Source& source, const Destination& destination, WallTime now) {
+  if (office_ == nullptr) return unreadable();
+  auto subject = subject_of(source, now);
+  if (!subject) {
+    log_error("the store cannot be read: {}", subject.error().message);
+    return unreadable();
+  }
+  const Verdict v = decide(*office_, *subject, destination, now);
+  Ruling r;
+  r.kind = v.kind;
+  r.reason = v.reason;
+  r.until = v.until;
+  // Loopback and the like cannot have come by the rules: somebody connected to the listener itself.
+  r.direct = destination.address.is_loopback() || destination.address.is_multicast();
+  r.observed = office_->data().mode == Mode::observe && v.kind != VerdictKind::allow;
+  if (v.resource != nullptr) {
+    r.resource = v.resource->id;
+    r.resource_name = v.resource->name;
+  }
+  if (v.policy != nullptr) {
+    r.policy_name = v.policy->name;
+    r.on_expiry = v.policy->terms.on_expiry;
+    r.idle = v.policy->terms.idle;
+  }
+  if (subject->device != nullptr) r.device_name = subject->device->name;
+  if (subject->presence) {
+    r.user = subject->presence->user;
+    if (const User* u = office_->user(r.user)) r.user_name = u->name;
+  }
+  return r;
+}
+
+}  // namespace nightlatch

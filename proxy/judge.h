@@ -1,0 +1,85 @@
+// Judge: reads the store at the moment a flow needs a verdict, so that a verdict is never older than the
+// store. It keeps the Office (rebuilt when office_version moves) and who is present (forgotten at every
+// commit by anybody). Call refresh() before judge(): one look at SQLite's data_version, in shared memory,
+// tells whether all still holds. One for each worker, on its thread: no locks. When the store cannot be read
+// every verdict is deny.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "net/neighbour.h"
+#include "policy/decide.h"
+#include "store/database.h"
+#include "store/sessions.h"
+
+namespace nightlatch {
+
+struct Source {  // who a flow comes from, as found when it was accepted
+  IpAddress address;
+  std::optional<Mac> mac;
+  DeviceId device = DeviceId::none;  // none: unknown
+  [[nodiscard]] Binding binding() const { return mac ? Binding::mac : Binding::address; }
+  [[nodiscard]] std::string text() const { return mac ? mac->text() : address.text(); }  // as holds are keyed
+};
+
+struct Ruling {  // a verdict with everything that a flow keeps of it: nothing in it points into the Office
+  VerdictKind kind = VerdictKind::deny;
+  bool readable = true;   // false: the store could not be read, and this is a refusal for that reason
+  bool observed = false;  // observe mode: kind says what would have been asked, and the flow passes
+  bool direct = false;    // the destination is not one that the rules could have sent us
+  Reason reason = Reason::no_policy;
+  UserId user = UserId::none;
+  ResourceId resource = ResourceId::none;
+  WallTime until = kNever;
+  Expiry on_expiry;
+  std::optional<Seconds> idle;
+  std::string user_name, device_name, resource_name, policy_name;
+
+  [[nodiscard]] bool passes() const {
+    return readable && !direct && (kind == VerdictKind::allow || observed);
+  }
+};
+
+class Judge {
+ public:
+  static Result<std::unique_ptr<Judge>> open(const std::string& store_path);
+
+  // Looks whether anything was committed since the last look; true when verdicts may differ.
+  bool refresh(WallTime now);
+  [[nodiscard]] Source identify(const IpAddress& address);
+  [[nodiscard]] Ruling judge(const Source& source, const Destination& destination, WallTime now);
+
+  [[nodiscard]] const std::string& portal_url() const { return portal_url_; }
+  [[nodiscard]] bool client_source() const { return client_source_; }
+  [[nodiscard]] std::size_t max_flows() const { return max_flows_; }
+  [[nodiscard]] Neighbours& neighbours() { return *neighbours_; }
+  [[nodiscard]] std::uint64_t neighbours_generation() const { return neighbours_generation_; }
+
+ private:
+  explicit Judge(Database db) : db_(std::move(db)) {}
+  Status load();
+  Status watch_neighbours();
+  [[nodiscard]] Result<Subject> subject_of(const Source& source, WallTime now);
+  [[nodiscard]] Result<std::optional<Presence>> presence_of(DeviceId device);
+
+  Database db_;
+  std::optional<Neighbours> neighbours_;
+  std::uint64_t neighbours_generation_ = 0;
+  std::string lan_;
+  std::unique_ptr<Office> office_;
+  std::optional<std::int64_t> data_version_;
+  Seconds utc_offset_{0};
+  // Read since the last change of the store: as true as data_version says the store still is.
+  std::unordered_map<DeviceId, std::optional<Presence>> presence_;
+  std::optional<StoreClock> clock_;
+  std::string portal_url_;
+  bool client_source_ = true;
+  std::size_t max_flows_ = 0;
+  bool complained_ = false;
+};
+
+}  // namespace nightlatch

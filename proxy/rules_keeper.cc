@@ -1,0 +1,107 @@
+#include "proxy/rules_keeper.h"
+
+#include "base/log.h"
+#include "store/office_store.h"
+#include "store/sessions.h"
+
+namespace nightlatch {
+
+namespace {
+constexpr Millis kStoreEvery{200};   // a new resource is guarded within a second
+constexpr Millis kRulesEvery{1000};  // vanished rules come back within two
+constexpr Millis kClockEvery{30'000};
+}  // namespace
+
+RulesKeeper::~RulesKeeper() {
+  {
+    const std::lock_guard lock(mutex_);
+    stop_ = true;
+  }
+  wake_.notify_all();
+  if (thread_.joinable()) thread_.join();
+}
+
+Status RulesKeeper::install() {
+  auto db = open_store(path_, Database::Access::write);
+  if (!db) return db.error();
+  db_.emplace(std::move(*db));
+  auto version = office_version(*db_);
+  if (!version) return version.error();
+  auto input = load_rules_input(*db_);
+  if (!input) return input.error();
+  NL_TRY(install_for(*input));
+  version_ = *version;
+  return Done{};
+}
+
+Status RulesKeeper::install_for(const RulesInput& input) {
+  // Another mark or routing table than before: the old ones would stay behind.
+  if (!print_.empty() && input.mark != input_.mark) NL_TRY(run_steps(remove_steps(input_)));
+  NL_TRY(run_steps(install_steps(input)));
+  auto print = rules_fingerprint(input);
+  if (!print) return print.error();
+  input_ = input;
+  print_ = std::move(*print);
+  standing_ = true;
+  return Done{};
+}
+
+void RulesKeeper::start() {
+  thread_ = std::thread([this] { loop(); });
+}
+
+void RulesKeeper::note(const char* event, const std::string& detail) {
+  AuditEvent e;
+  e.at = wall_now();
+  e.event = event;
+  e.detail = detail;
+  audit_.write(std::move(e));
+}
+
+void RulesKeeper::loop() {
+  std::unique_lock lock(mutex_);
+  while (!stop_) {
+    wake_.wait_for(lock, kStoreEvery, [&] { return stop_; });
+    if (stop_) return;
+    lock.unlock();
+    look();
+    lock.lock();
+  }
+}
+
+void RulesKeeper::look() {
+  // The store's clock goes on, so that a clock set back shows even after a restart (semantics 11).
+  const BootTime now = BootClock::now();
+  if (clock_written_ == BootTime{} || now - clock_written_ > kClockEvery) {
+    if (advance_clock(*db_, wall_now())) clock_written_ = now;
+  }
+  auto version = office_version(*db_);
+  if (version && *version != version_) {
+    auto input = load_rules_input(*db_);
+    if (!input) return;  // the workers say so, and pass nothing
+    version_ = *version;
+    if (input->targets != input_.targets || input->lan != input_.lan || input->mark != input_.mark) {
+      if (const Status done = install_for(*input); !done) {
+        log_error("rules: {}", done.error().message);
+        standing_ = false;
+        version_ = -1;  // try again
+        return;
+      }
+      note("rules.changed", "the rules follow the resources");
+    }
+  }
+  since_checked_ += kStoreEvery;
+  if (since_checked_ < kRulesEvery) return;
+  since_checked_ = Millis(0);
+  auto print = rules_fingerprint(input_);
+  if (!print || *print == print_) return;
+  standing_ = false;
+  log_warning("the rules were changed or removed by somebody else; restoring them");
+  if (const Status done = install_for(input_); !done) {
+    log_error("rules: {}", done.error().message);
+    return;
+  }
+  note("rules.restored", "rules of ours had vanished or were no longer first");
+}
+
+}  // namespace nightlatch

@@ -1,0 +1,93 @@
+// Worker: one thread with its own event loop, listeners (SO_REUSEPORT), store reader, timer wheel and flows.
+// Workers share nothing on the path of a flow; other threads reach one only through post() and its atomic
+// counters. Descriptors of flows are in an edge-triggered epoll set, each added once, which libuv polls as
+// one handle: uv_poll itself would cost two system calls for every change of mind.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <unordered_map>
+#include <vector>
+
+#include "net/loop.h"
+#include "proxy/flow.h"
+
+namespace nightlatch {
+
+struct WorkerStats {  // written by the worker, read by anybody
+  std::atomic<std::uint64_t> flows{0}, accepted{0}, allowed{0}, refused{0}, held{0}, bytes{0}, overloaded{0};
+};
+
+class Worker final : private Flow::Host {
+ public:
+  Worker(unsigned index, std::string store_path, AuditWriter& audit, HoldDesk& desk,
+         std::atomic<std::uint64_t>& all_flows);
+  ~Worker() override;
+  [[nodiscard]] Status open();  // binds; before start()
+  void start();
+  // Takes no more flows, gives those under way until `grace` is over, then ends them. Returns at once; then
+  // join().
+  void stop(Millis grace);
+  void join();
+  [[nodiscard]] const WorkerStats& stats() const { return stats_; }
+
+ private:
+  Judge& judge() override { return *judge_; }
+  Wheel& wheel() override { return wheel_; }
+  AuditWriter& audit() override { return audit_; }
+  std::span<char> scratch() override { return {scratch_.get(), kScratch}; }
+  bool watch(Flow& flow, Relay::Side side, int fd) override;
+  void ask_hold(Flow& flow, HoldRequest request) override;
+  void run_again(Flow& flow) override { again_.push_back(flow.id()); }
+  void finished(Flow& flow) override { finished_.push_back(flow.id()); }
+  bool log_refusal(const std::string& key) override;
+  Counters& counters() override { return counters_; }
+
+  static constexpr std::size_t kScratch = 128 * 1024;
+  void run();
+  void post(std::function<void()> what);  // any thread
+  void turn();  // everything that epoll has, then the flows whose budget was used up
+  void accept_some(int listener);
+  void accept_past_the_limit(int listener);
+  void pause_accepting(const char* why);
+  void tick();
+  void rejudge_all();
+  void watch_neighbours();
+  void sweep();  // frees the flows that have ended
+  void listen_on(bool on);
+
+  unsigned index_;
+  std::string store_path_;
+  AuditWriter& audit_;
+  HoldDesk& desk_;
+  std::atomic<std::uint64_t>& all_flows_;
+  WorkerStats stats_;
+  Counters counters_;
+  std::unique_ptr<char[]> scratch_;  // NOLINT
+  Wheel wheel_;
+  std::unique_ptr<Judge> judge_;
+  Fd epoll_, listener4_, listener6_, reserve_;
+  Loop loop_;
+  std::unique_ptr<Wakeup> wakeup_;
+  std::unique_ptr<Timer> ticker_;
+  std::unique_ptr<ReadWatch> epoll_watch_, neighbour_watch_;
+  std::uint64_t neighbours_seen_ = 0;
+  std::unordered_map<std::string, std::unique_ptr<Flow>> flows_;
+  std::vector<std::string> again_, finished_;
+  std::unordered_map<std::string, BootTime> logged_;
+  std::mutex mailbox_mutex_;
+  std::vector<std::function<void()>> mailbox_;
+  std::uint64_t next_flow_ = 0;
+  unsigned ticks_ = 0;
+  bool listening_ = false, changed_ = false, stopping_ = false;
+  BootTime resume_at_{}, stop_at_ = BootTime::max(), complained_{};
+  Millis wall_offset_{};  // wall − boot: a jump means that somebody set the clock
+  std::thread thread_;
+};
+
+}  // namespace nightlatch
