@@ -1,6 +1,7 @@
 #include "policy/decide.h"
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <limits>
 
@@ -12,19 +13,6 @@ constexpr std::uint32_t kNone = std::numeric_limits<std::uint32_t>::max();
 constexpr Millis kClockJitter{
     2000};  // a sign-in so far ahead of now is still "just now", not a clock set back
 
-bool names_user(const Policy& p, const User& user) {
-  if (p.anyone || std::binary_search(p.users.begin(), p.users.end(), user.id)) return true;
-  auto group = p.groups.begin();  // both lists are sorted: walk them side by side
-  for (const GroupId mine : user.groups) {
-    while (group != p.groups.end() && *group < mine) ++group;
-    if (group == p.groups.end()) return false;
-    if (*group == mine) return true;
-  }
-  return false;
-}
-
-bool names_somebody(const Policy& p) { return p.anyone || !p.users.empty() || !p.groups.empty(); }
-
 // Times and lengths are brought into a range in which no sum or difference of them overflows, whatever the
 // store holds.
 constexpr WallTime kEarliest{Millis(0)};
@@ -34,27 +22,60 @@ WallTime bounded(WallTime t) { return std::clamp(t, kEarliest, kLatest); }
 
 Seconds burst_if_zero(Seconds s) { return s <= Seconds(0) ? kEveryTimeBurst : std::min(s, kLongest); }
 
-// One decision. Resources is called as resources(visit) and calls visit(index) for each resource of the
-// destination; it may be called more than once and may repeat an index.
-template <typename Resources>
+// The resources of one destination, found once. The few that are usual are kept here; a destination that lies
+// in more is looked up again for each pass, so that nothing is allocated.
+template <typename Look>
+class Found {
+ public:
+  explicit Found(const Look& look) : look_(look) {
+    look_([this](std::uint32_t r) {
+      if (count_ < kept_.size()) kept_[count_] = r;
+      ++count_;
+    });
+  }
+
+  [[nodiscard]] bool empty() const { return count_ == 0; }
+
+  template <typename Visit>
+  void each(const Visit& visit) const {
+    if (count_ > kept_.size()) return look_(visit);
+    for (std::size_t i = 0; i < count_; ++i) visit(kept_[i]);
+  }
+
+ private:
+  const Look& look_;
+  std::size_t count_ = 0;
+  std::array<std::uint32_t, 16> kept_;  // NOLINT: only the first count_ are ever read
+};
+
+// One decision. Look is called as look(visit) and calls visit(index) for each resource of the destination; it
+// may repeat an index.
+template <typename Look>
 class Judge {
  public:
-  Judge(const Office& office, const Subject& subject, WallTime now, const Resources& resources)
-      : office_(office), subject_(subject), now_(bounded(now)), resources_(resources) {}
+  using Facts = Office::PolicyFacts;
+
+  Judge(const Office& office, const Subject& subject, WallTime now, const Look& look)
+      : office_(office), subject_(subject), now_(bounded(now)), found_(look) {}
 
   Verdict run() const {
-    std::uint32_t lowest = kNone;
-    resources_([&](std::uint32_t r) { lowest = std::min(lowest, r); });
-    if (lowest == kNone) {
+    if (found_.empty()) {
       return Verdict{.kind = data().unprotected_allowed ? VerdictKind::allow : VerdictKind::deny,
                      .reason = Reason::unprotected};
     }
+    Verdict v;
     if (const auto reason = device_refusal()) {
-      return Verdict{.kind = VerdictKind::deny, .reason = *reason, .resource = resource(lowest)};
+      v = Verdict{.kind = VerdictKind::deny, .reason = *reason};
+    } else if (const auto user = known_user()) {
+      v = for_user(*user);
+    } else {
+      v = for_nobody();
     }
-    const User* user = known_user();
-    Verdict v = user != nullptr ? for_user(*user) : for_nobody();
-    if (v.resource == nullptr) v.resource = resource(lowest);
+    if (v.resource == nullptr) {
+      std::uint32_t lowest = kNone;
+      found_.each([&](std::uint32_t r) { lowest = std::min(lowest, r); });
+      v.resource = resource(lowest);
+    }
     return v;
   }
 
@@ -67,10 +88,11 @@ class Judge {
 
   const OfficeData& data() const { return office_.data(); }
   const Resource* resource(std::uint32_t i) const { return &data().resources[i]; }
-  const Policy& policy(std::uint32_t i) const { return data().policies[i]; }
+  const Facts& facts(std::uint32_t policy) const { return office_.facts(policy); }
+  const Hours& hours(std::uint32_t policy) const { return *data().policies[policy].terms.hours; }
 
-  bool active(const Policy& p) const {
-    return !p.terms.hours || p.terms.hours->contains(now_, data().utc_offset);
+  bool active(std::uint32_t policy) const {
+    return !facts(policy).has_hours || hours(policy).contains(now_, data().utc_offset);
   }
 
   std::optional<Reason> device_refusal() const {
@@ -84,22 +106,22 @@ class Judge {
     return std::nullopt;
   }
 
-  const User* known_user() const {
-    if (!subject_.presence || subject_.clock_set_back) return nullptr;
-    const User* user = office_.user(subject_.presence->user);
-    return user != nullptr && user->enabled ? user : nullptr;
+  std::optional<Office::UserFacts> known_user() const {
+    if (!subject_.presence || subject_.clock_set_back) return std::nullopt;
+    const auto user = office_.user_facts(subject_.presence->user);
+    return user && user->enabled ? user : std::nullopt;
   }
 
   // The first policy, by position, that is active and decides(policy); over all resources of the destination.
   template <typename Decides>
   Match first(const Decides& decides) const {
     Match m;
-    resources_([&](std::uint32_t r) {
+    found_.each([&](std::uint32_t r) {
       for (const std::uint32_t i : office_.policies_of(r)) {
         if (i > m.policy) break;
-        const Policy& p = policy(i);
-        m.hours = m.hours || p.terms.hours.has_value();
-        if (!decides(p) || !active(p)) continue;
+        const Facts& p = facts(i);
+        m.hours = m.hours || p.has_hours;
+        if (!decides(p) || !active(i)) continue;
         m.resource = i < m.policy ? r : std::min(m.resource, r);
         m.policy = i;
         break;
@@ -113,12 +135,11 @@ class Judge {
   WallTime next_hours(const Match& m, const Concerns& concerns) const {
     WallTime next = kNever;
     if (!m.hours) return next;
-    resources_([&](std::uint32_t r) {
+    found_.each([&](std::uint32_t r) {
       for (const std::uint32_t i : office_.policies_of(r)) {
         if (i > m.policy) break;
-        const Policy& p = policy(i);
-        if (p.terms.hours && concerns(p))
-          next = std::min(next, p.terms.hours->next_change(now_, data().utc_offset));
+        const Facts& p = facts(i);
+        if (p.has_hours && concerns(p)) next = std::min(next, hours(i).next_change(now_, data().utc_offset));
       }
     });
     return next;
@@ -127,9 +148,9 @@ class Judge {
   Verdict verdict(VerdictKind kind, Reason reason, const Match& m) const {
     Verdict v{.kind = kind, .reason = reason};
     if (m.policy == kNone) return v;
-    v.policy = &policy(m.policy);
+    v.policy = &data().policies[m.policy];
     v.resource = resource(m.resource);
-    v.session = v.policy->terms.session;
+    v.session = facts(m.policy).session;
     if (data().session_max) v.session = std::min(v.session, *data().session_max);
     v.session = std::max(v.session, Seconds(0));
     return v;
@@ -137,18 +158,18 @@ class Judge {
 
   // Nobody is known: ask for a sign-in where some person could get in, whoever that may be.
   Verdict for_nobody() const {
-    const auto concerns = [](const Policy& p) { return p.deny ? p.anyone : names_somebody(p); };
+    const auto concerns = [](const Facts& p) { return p.deny ? p.anyone : p.somebody; };
     // An allow that wants a stronger binding lets nobody in from here; it ends the search only if it takes
     // everybody.
-    const auto bound = [&](const Policy& p) { return subject_.binding >= p.terms.min_binding; };
-    const Match end = first([&](const Policy& p) { return concerns(p) && (p.anyone || bound(p)); });
-    const bool open = end.policy != kNone && !policy(end.policy).deny && bound(policy(end.policy));
+    const auto bound = [&](const Facts& p) { return subject_.binding >= p.min_binding; };
+    const Match end = first([&](const Facts& p) { return concerns(p) && (p.anyone || bound(p)); });
+    const bool open = end.policy != kNone && !facts(end.policy).deny && bound(facts(end.policy));
     Verdict v;
     if (open) {
       v = verdict(VerdictKind::sign_in, subject_.clock_set_back ? Reason::clock_set_back : Reason::no_sign_in,
                   end);
     } else {
-      const Match weak = first([&](const Policy& p) { return concerns(p) && !p.deny; });
+      const Match weak = first([&](const Facts& p) { return concerns(p) && !p.deny; });
       if (weak.policy != kNone && weak.policy <= end.policy) {
         v = verdict(VerdictKind::deny, Reason::binding_too_weak, weak);
       } else {
@@ -160,12 +181,12 @@ class Judge {
     return v;
   }
 
-  Verdict for_user(const User& user) const {
-    const auto concerns = [&](const Policy& p) { return names_user(p, user); };
+  Verdict for_user(const Office::UserFacts& user) const {
+    const auto concerns = [&](const Facts& p) { return office_.names(p, user); };
     const Match m = first(concerns);
-    Verdict v = m.policy == kNone       ? verdict(VerdictKind::deny, Reason::no_policy, m)
-                : policy(m.policy).deny ? verdict(VerdictKind::deny, Reason::denied_by_policy, m)
-                                        : by_terms(m);
+    Verdict v = m.policy == kNone      ? verdict(VerdictKind::deny, Reason::no_policy, m)
+                : facts(m.policy).deny ? verdict(VerdictKind::deny, Reason::denied_by_policy, m)
+                                       : by_terms(m);
     v.until = std::min(v.until, next_hours(m, concerns));
     v.age = std::max(now_ - bounded(subject_.presence->signed_in), Millis(0));
     return v;
@@ -173,7 +194,7 @@ class Judge {
 
   // An allow policy matches this user: is the sign-in good enough for its terms?
   Verdict by_terms(const Match& m) const {
-    const Terms& terms = policy(m.policy).terms;
+    const Facts& terms = facts(m.policy);
     const Presence& presence = *subject_.presence;
     if (subject_.binding < terms.min_binding) return verdict(VerdictKind::deny, Reason::binding_too_weak, m);
     const WallTime signed_in = bounded(presence.signed_in);
@@ -181,10 +202,10 @@ class Judge {
     // A sign-in slightly ahead of the clock is of age 0: it counts from now and not for longer.
     WallTime until = std::min(signed_in, now_) + longest_age(terms);
     if (now_ >= until) return verdict(VerdictKind::sign_in, Reason::expired, m);
-    if (terms.mfa) {
+    if (terms.has_mfa) {
       if (!presence.second_factor) return verdict(VerdictKind::step_up, Reason::second_factor_missing, m);
       const WallTime factor = bounded(*presence.second_factor);
-      const WallTime factor_end = std::min(factor, now_) + burst_if_zero(*terms.mfa);
+      const WallTime factor_end = std::min(factor, now_) + burst_if_zero(terms.mfa);
       if (factor > now_ + kClockJitter || now_ >= factor_end) {
         return verdict(VerdictKind::step_up, Reason::second_factor_expired, m);
       }
@@ -197,7 +218,7 @@ class Judge {
 
   // `session = 0` is the burst that one sign-in serves (semantics 4); the office's ceiling only ever
   // shortens.
-  Seconds longest_age(const Terms& terms) const {
+  Seconds longest_age(const Facts& terms) const {
     const Seconds session = burst_if_zero(terms.session);
     return data().session_max ? std::min(session, burst_if_zero(*data().session_max)) : session;
   }
@@ -205,17 +226,17 @@ class Judge {
   const Office& office_;
   const Subject& subject_;
   const WallTime now_;
-  const Resources& resources_;
+  const Found<Look> found_;
 };
 
 }  // namespace
 
 Verdict decide(const Office& office, const Subject& subject, const Destination& destination,
                WallTime now) noexcept {
-  const auto resources = [&](auto&& visit) {
+  const auto look = [&](auto&& visit) {
     office.each_resource(destination.address, destination.port, destination.protocol, visit);
   };
-  return Judge(office, subject, now, resources).run();
+  return Judge(office, subject, now, look).run();
 }
 
 Verdict decide_resource(const Office& office, const Subject& subject, const Resource& resource,
@@ -223,8 +244,8 @@ Verdict decide_resource(const Office& office, const Subject& subject, const Reso
   const Resource* ours = office.resource(resource.id);
   if (ours == nullptr) return Verdict{.kind = VerdictKind::deny, .reason = Reason::no_policy};
   const auto index = static_cast<std::uint32_t>(ours - office.data().resources.data());
-  const auto resources = [index](auto&& visit) { visit(index); };
-  return Judge(office, subject, now, resources).run();
+  const auto look = [index](auto&& visit) { visit(index); };
+  return Judge(office, subject, now, look).run();
 }
 
 }  // namespace nightlatch

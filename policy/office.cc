@@ -1,6 +1,8 @@
 #include "policy/office.h"
 
 #include <algorithm>
+#include <tuple>
+#include <utility>
 
 namespace nightlatch {
 
@@ -28,16 +30,22 @@ void index_rows(const std::vector<Row>& rows, std::unordered_map<Id, std::uint32
   index.reserve(rows.size());
   for (std::uint32_t i = 0; i < rows.size(); ++i) index.emplace(rows[i].id, i);
 }
+// Adds a list to the end of all, and says where it lies.
+template <typename T>
+std::pair<std::uint32_t, std::uint32_t> append(std::vector<T>& all, const std::vector<T>& list) {
+  const auto begin = static_cast<std::uint32_t>(all.size());
+  all.insert(all.end(), list.begin(), list.end());
+  return {begin, static_cast<std::uint32_t>(all.size())};
+}
 }  // namespace
 
-std::size_t Office::KeyHash::operator()(const Key& k) const noexcept {
-  const std::uint64_t rest =
-      std::uint64_t{k.bits} << 24 | std::uint64_t{k.port} << 8 | static_cast<std::uint64_t>(k.protocol);
-  return std::hash<IpAddress>{}(k.address) ^ (rest * 0x9e3779b97f4a7c15ULL);
-}
-
-Office::Office(OfficeData data) : data_(std::move(data)) {
+Office::Office(OfficeData data) : data_(std::move(data)), prefixes_(data_.resources) {
   for (User& u : data_.users) sort_unique(u.groups);
+  for (Policy& p : data_.policies) {
+    sort_unique(p.users);
+    sort_unique(p.groups);
+    sort_unique(p.resources);
+  }
   index_rows(data_.users, users_);
   index_rows(data_.devices, devices_);
   index_rows(data_.resources, resources_);
@@ -46,33 +54,55 @@ Office::Office(OfficeData data) : data_(std::move(data)) {
     if (data_.devices[i].mac) by_mac_.emplace(*data_.devices[i].mac, i);
     for (const IpAddress& a : data_.devices[i].addresses) by_address_.emplace(a, i);
   }
-  for (std::uint32_t i = 0; i < data_.resources.size(); ++i) {
-    for (const Target& t : data_.resources[i].targets) {
-      const Prefix p = t.prefix.normalized();
-      auto& lengths = p.address.is_v4() ? lengths4_ : lengths6_;
-      lengths.push_back(p.bits);
-      if (t.ports.first == t.ports.last) {
-        exact_[Key{p.address, p.bits, t.protocol, t.ports.first}].push_back(i);
-      } else {
-        ranges_[Key{p.address, p.bits, t.protocol, 0}].emplace_back(t.ports, i);
-        has_ranges_ = true;
-      }
-    }
-  }
-  for (auto* lengths : {&lengths4_, &lengths6_}) {
-    sort_unique(*lengths);
-    std::reverse(lengths->begin(), lengths->end());
-  }
-  policies_of_.resize(data_.resources.size());
+  gather_facts();
+}
+
+void Office::gather_facts() {
+  std::vector<std::vector<std::uint32_t>> of_resource(data_.resources.size());
   for (std::uint32_t i = 0; i < data_.policies.size(); ++i) {
-    Policy& p = data_.policies[i];
-    sort_unique(p.users);
-    sort_unique(p.groups);
-    sort_unique(p.resources);
+    const Policy& p = data_.policies[i];
+    PolicyFacts f;
+    f.session = p.terms.session;
+    f.mfa = p.terms.mfa.value_or(Seconds(0));
+    f.has_mfa = p.terms.mfa.has_value();
+    f.has_hours = p.terms.hours.has_value();
+    f.min_binding = p.terms.min_binding;
+    f.deny = p.deny;
+    f.anyone = p.anyone;
+    f.somebody = p.anyone || !p.users.empty() || !p.groups.empty();
+    std::tie(f.users_begin, f.users_end) = append(policy_users_, p.users);
+    std::tie(f.groups_begin, f.groups_end) = append(policy_groups_, p.groups);
+    facts_.push_back(f);
     for (const ResourceId id : p.resources) {
-      if (const auto it = resources_.find(id); it != resources_.end()) policies_of_[it->second].push_back(i);
+      if (const auto it = resources_.find(id); it != resources_.end()) of_resource[it->second].push_back(i);
     }
   }
+  for (const auto& list : of_resource) policies_at_.push_back(append(policies_of_, list).first);
+  policies_at_.push_back(static_cast<std::uint32_t>(policies_of_.size()));
+  for (const User& u : data_.users) user_groups_at_.push_back(append(user_groups_, u.groups).first);
+  user_groups_at_.push_back(static_cast<std::uint32_t>(user_groups_.size()));
+}
+
+std::optional<Office::UserFacts> Office::user_facts(UserId id) const noexcept {
+  const auto it = users_.find(id);
+  if (it == users_.end()) return std::nullopt;
+  const std::uint32_t i = it->second;
+  return UserFacts{id, data_.users[i].enabled,
+                   part(user_groups_, user_groups_at_[i], user_groups_at_[i + 1])};
+}
+
+bool Office::names(const PolicyFacts& policy, const UserFacts& user) const noexcept {
+  if (policy.anyone) return true;
+  const auto users = part(policy_users_, policy.users_begin, policy.users_end);
+  if (std::binary_search(users.begin(), users.end(), user.id)) return true;
+  const auto groups = part(policy_groups_, policy.groups_begin, policy.groups_end);
+  auto group = groups.begin();  // both lists are sorted: walk them side by side
+  for (const GroupId mine : user.groups) {
+    while (group != groups.end() && *group < mine) ++group;
+    if (group == groups.end()) return false;
+    if (*group == mine) return true;
+  }
+  return false;
 }
 
 const User* Office::user(UserId id) const noexcept { return find_row(data_.users, users_, id); }
