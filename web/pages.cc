@@ -1,0 +1,204 @@
+#include "web/pages.h"
+
+#include <fmt/format.h>
+
+#include <iterator>
+
+#include "base/crypto.h"
+#include "base/text.h"
+#include "web/assets.h"
+
+namespace nightlatch {
+
+namespace {
+const std::string& style_version() {
+  static const std::string version = hex(sha256(assets::style_css)).substr(0, 12);
+  return version;
+}
+
+std::string_view host_of(std::string_view url) {
+  const auto scheme = url.find("://");
+  return scheme == std::string_view::npos ? url : url.substr(scheme + 3);
+}
+
+HttpResponse answer(int status, std::string_view type, std::string body) {
+  HttpResponse response;
+  response.status = status;
+  response.headers.emplace_back("Content-Type", type);
+  response.headers.emplace_back("Cache-Control", "no-store");
+  response.headers.emplace_back("Vary", "Accept");
+  response.body = std::move(body);
+  return response;
+}
+
+HttpResponse html(const PageFrame& frame, int status, std::string_view body, const std::string& title,
+                  Value::Object view) {
+  view.emplace_back("title", title);
+  view.emplace_back("host", host_of(frame.portal));
+  view.emplace_back("style_version", style_version());
+  std::string page(assets::head_html);
+  page += body;
+  page += assets::foot_html;
+  return answer(status, "text/html; charset=utf-8", render(page, view));
+}
+
+HttpResponse json(int status, const Value::Object& object) {
+  return answer(status, "application/json", to_json(object));
+}
+HttpResponse text(int status, std::string body) {
+  return answer(status, "text/plain; charset=utf-8", std::move(body));
+}
+
+void add_unless_empty(Value::Object& object, const char* key, const std::string& value) {
+  if (!value.empty()) object.emplace_back(key, value);
+}
+}  // namespace
+
+HttpResponse show(const PageFrame& frame, const SignInPage& page) {
+  const std::string url = frame.portal + (page.hold.empty() ? "/" : "/k/" + page.hold);
+  if (frame.format == Format::json) {
+    Value::Object object{{"signed_in", false}, {"verdict", page.verdict}};
+    add_unless_empty(object, "reason", page.reason);
+    add_unless_empty(object, "resource", page.resource);
+    add_unless_empty(object, "message", page.why);
+    add_unless_empty(object, "error", page.error);
+    add_unless_empty(object, "hold", page.hold);
+    object.emplace_back(page.hold.empty() ? "url" : "hold_url", url);
+    object.emplace_back("token", page.token);
+    return json(page.status, object);
+  }
+  if (frame.format == Format::text) {
+    std::string body;
+    if (!page.error.empty()) body += page.error + "\n\n";
+    body += page.heading + "\n";
+    if (!page.why.empty()) body += page.why + "\n";
+    body += fmt::format("\nOpen this address in a browser on this device:\n  {}\n", url);
+    return text(page.status, body);
+  }
+  Value::Object view{{"heading", page.heading}, {"token", page.token},
+                     {"button", page.button},   {"name_value", page.name},
+                     {"hold", page.hold},       {"has_error", !page.error.empty()},
+                     {"error", page.error},     {"has_why", !page.why.empty()},
+                     {"why", page.why}};
+  view.emplace_back("resource", page.resource);
+  view.emplace_back("has_resource", !page.resource.empty());
+  // The field that needs typing has the keyboard; a screen reader then reads the error with it.
+  view.emplace_back("focus_password", !page.name.empty());
+  const std::string title = page.error.empty() ? page.heading : "Not signed in: " + page.heading;
+  return html(frame, page.status, assets::sign_in_html, title, std::move(view));
+}
+
+HttpResponse show(const PageFrame& frame, const MessagePage& page) {
+  if (frame.format == Format::json) {
+    std::string message = page.heading;
+    for (const std::string& p : page.paragraphs) message += (message.ends_with('.') ? " " : ". ") + p;
+    Value::Object object = page.facts;
+    object.emplace_back("message", message);
+    return json(page.status, object);
+  }
+  if (frame.format == Format::text) {
+    std::string body = page.heading + "\n";
+    for (const std::string& p : page.paragraphs) body += p + "\n";
+    for (const MessagePage::Link& link : page.links) {
+      const std::string href = link.href.starts_with('/') ? frame.portal + link.href : link.href;
+      body += fmt::format("{}: {}\n", link.label, href);
+    }
+    return text(page.status, body);
+  }
+  Value::List paragraphs;
+  for (const std::string& p : page.paragraphs) paragraphs.emplace_back(Value::Object{{"text", p}});
+  Value::List links;
+  for (const MessagePage::Link& link : page.links) {
+    links.emplace_back(Value::Object{{"href", link.href}, {"label", link.label}, {"first", links.empty()}});
+  }
+  Value::Object view{{"heading", page.heading},
+                     {"good", page.tone == MessagePage::Tone::good},
+                     {"bad", page.tone == MessagePage::Tone::bad},
+                     {"paragraphs", std::move(paragraphs)},
+                     {"links", std::move(links)}};
+  return html(frame, page.status, assets::message_html, page.heading, std::move(view));
+}
+
+HttpResponse show(const PageFrame& frame, const MePage& page) {
+  if (frame.format == Format::json) {
+    Value::List sessions;
+    for (const MePage::Session& s : page.sessions) {
+      Value::Object o{{"resource", s.resource}, {"verdict", s.verdict}, {"reason", s.reason}};
+      add_unless_empty(o, "policy", s.policy);
+      add_unless_empty(o, "until", s.until);
+      if (s.left_s > 0) o.emplace_back("left_s", s.left_s);
+      o.emplace_back("session_s", s.session_s);
+      sessions.emplace_back(std::move(o));
+    }
+    return json(200, {{"signed_in", true},
+                      {"user", page.user},
+                      {"device", page.device},
+                      {"binding", page.binding},
+                      {"signed_in_at", page.signed_in_at},
+                      {"age_s", page.age_s},
+                      {"sessions", std::move(sessions)},
+                      {"renew_token", page.renew_token},
+                      {"sign_out_token", page.sign_out_token}});
+  }
+  if (frame.format == Format::text) {
+    std::string body = fmt::format("{} on {}: signed in {}\n", page.user, page.device, page.signed_in);
+    if (!page.note.empty()) body += page.note + "\n";
+    for (const MePage::Session& s : page.sessions) {
+      fmt::format_to(std::back_inserter(body), "  {:<20} {}  ({})\n", s.resource, s.left, s.terms);
+    }
+    if (page.more > 0) fmt::format_to(std::back_inserter(body), "  and {} more\n", page.more);
+    return text(200, body);
+  }
+  Value::List sessions;
+  for (const MePage::Session& s : page.sessions) {
+    sessions.emplace_back(Value::Object{{"resource", s.resource},
+                                        {"left", s.left},
+                                        {"terms", s.terms},
+                                        {"bar", s.left_s > 0 && s.session_s > 0},
+                                        {"left_s", s.left_s},
+                                        {"session_s", s.session_s},
+                                        {"open", s.verdict == "allow"}});
+  }
+  Value::Object view{{"user", page.user},
+                     {"device", page.device},
+                     {"signed_in", page.signed_in},
+                     {"has_sessions", !page.sessions.empty()},
+                     {"sessions", std::move(sessions)},
+                     {"has_more", page.more > 0},
+                     {"more", static_cast<std::int64_t>(page.more)},
+                     {"has_note", !page.note.empty()},
+                     {"note", page.note},
+                     {"renew_token", page.renew_token},
+                     {"sign_out_token", page.sign_out_token}};
+  return html(frame, 200, assets::me_html, "Your sessions", std::move(view));
+}
+
+void add_security_headers(HttpResponse& response) {
+  response.headers.emplace_back("Content-Security-Policy",
+                                "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; "
+                                "frame-ancestors 'none'; base-uri 'none'");
+  response.headers.emplace_back("X-Content-Type-Options", "nosniff");
+  response.headers.emplace_back("Referrer-Policy", "no-referrer");
+  response.headers.emplace_back("Cross-Origin-Opener-Policy", "same-origin");
+  response.headers.emplace_back("Cross-Origin-Resource-Policy", "same-origin");
+}
+
+std::optional<HttpResponse> asset(std::string_view path) {
+  struct File {
+    std::string_view path, type, bytes;
+  };
+  static const File files[] = {{"/assets/style.css", "text/css; charset=utf-8", assets::style_css},
+                               {"/assets/mark.svg", "image/svg+xml", assets::mark_svg},
+                               {"/favicon.svg", "image/svg+xml", assets::mark_svg},
+                               {"/favicon.ico", "image/svg+xml", assets::mark_svg}};
+  for (const File& file : files) {
+    if (file.path != path) continue;
+    HttpResponse response;
+    response.headers = {{"Content-Type", std::string(file.type)}, {"Cache-Control", "public, max-age=86400"}};
+    response.body = file.bytes;
+    return response;
+  }
+  return std::nullopt;
+}
+
+}  // namespace nightlatch
