@@ -204,6 +204,11 @@ class Office:
                 "addr add 10.88.0.1/24 dev wan0", "addr add fd88::1/64 dev wan0 nodad", "link set wan0 up")
         for key in ("net.ipv4.ip_forward", "net.ipv6.conf.all.forwarding"):
             gate.sysctl(key, 1)
+        # Where something (Docker, say) has loaded br_netfilter, bridged packets run through the IP rules too early, and
+        # TPROXY's choice of a socket is lost: docs/how-to/office-gateway.md.
+        for key in ("iptables", "ip6tables"):
+            if os.path.exists(f"/proc/sys/net/bridge/bridge-nf-call-{key}"):
+                gate.sysctl(f"net.bridge.bridge-nf-call-{key}", 0)
         for host in (2, 3):
             servers.ip(f"addr add 10.88.0.{host}/24 dev eth0", f"addr add fd88::{host}/64 dev eth0 nodad")
         servers.ip("link set eth0 up", "route add default via 10.88.0.1", "route add default via fd88::1")
