@@ -24,11 +24,11 @@ CREATE TABLE IF NOT EXISTS audit (
   at_ms    INTEGER NOT NULL,
   event    TEXT NOT NULL,
   hash     TEXT NOT NULL,
-  user     TEXT GENERATED ALWAYS AS (json_extract(event, '$.user')) VIRTUAL,
-  device   TEXT GENERATED ALWAYS AS (json_extract(event, '$.device')) VIRTUAL,
-  resource TEXT GENERATED ALWAYS AS (json_extract(event, '$.resource')) VIRTUAL,
-  verdict  TEXT GENERATED ALWAYS AS (json_extract(event, '$.verdict')) VIRTUAL,
-  flow     TEXT GENERATED ALWAYS AS (json_extract(event, '$.flow')) VIRTUAL
+  user     TEXT,
+  device   TEXT,
+  resource TEXT,
+  verdict  TEXT,
+  flow     TEXT
 ) STRICT;
 CREATE INDEX IF NOT EXISTS audit_by_time ON audit (at_ms);
 CREATE TABLE IF NOT EXISTS anchor (
@@ -151,13 +151,17 @@ Status append_audit(Database& audit, const std::vector<AuditEvent>& events) {
     tail = tail_of(audit, "SELECT last_id, hash FROM anchor");
     if (!tail) return tail.error();
   }
-  auto insert = audit.prepare("INSERT INTO audit (at_ms, event, hash) VALUES (?, ?, ?)");
+  auto insert = audit.prepare(
+      "INSERT INTO audit (at_ms, event, hash, user, device, resource, verdict, flow) "
+      "VALUES (?, ?, ?, nullif(?, ''), nullif(?, ''), nullif(?, ''), nullif(?, ''), nullif(?, ''))");
   if (!insert) return insert.error();
   std::string hash = tail->hash;
   for (const AuditEvent& e : events) {
     const std::string text = to_json(e);
     hash = chain(hash, to_ms(e.at), text);
-    insert->bind(1, e.at).bind(2, text).bind(3, hash);
+    insert->bind(1, e.at).bind(2, text).bind(3, hash).bind(4, e.user).bind(5, e.device);
+    insert->bind(6, e.resource).bind(7, e.verdict).bind(8, e.flow);
+    insert->bind(4, e.user).bind(5, e.device).bind(6, e.resource).bind(7, e.verdict).bind(8, e.flow);
     NL_TRY(insert->run());
   }
   return tx->commit();
