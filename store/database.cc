@@ -1,9 +1,13 @@
 #include "store/database.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <sqlite3.h>
+#include <unistd.h>
 
+#include <cerrno>
 #include <cstdlib>
+#include <cstring>
 
 namespace nightlatch {
 
@@ -98,8 +102,19 @@ Result<Database> Database::open(const std::string& path, Access access, Millis b
   int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
   // A reader opens for writing too where it may: WAL needs the -shm file. query_only then keeps it from
   // changing data.
-  if (access == Access::create) flags |= SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_EXCLUSIVE;
-  if (access != Access::create) flags |= SQLITE_OPEN_READWRITE;
+  flags |= SQLITE_OPEN_READWRITE;
+  if (access == Access::create) {
+    // Made by ourselves: SQLite would take an existing file for its own. Group access, for the gate and the
+    // portal.
+    const int made = ::open(path.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0660);
+    if (made < 0) {
+      const int e = errno;
+      return Error{e == EEXIST ? ErrorKind::conflict : ErrorKind::failure,
+                   fmt::format("{}: {}", path, e == EEXIST ? "there is a file already" : std::strerror(e)),
+                   {}};
+    }
+    ::close(made);
+  }
   sqlite3* raw = nullptr;
   int code = sqlite3_open_v2(path.c_str(), &raw, flags, nullptr);
   if (code != SQLITE_OK && access == Access::read) {
