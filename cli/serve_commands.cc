@@ -87,6 +87,7 @@ Result<int> run_serve(Context& context) {
   if (Result<Database> db = open_store(options.store, Database::Access::read); !db)
     return as_invalid(db.error());
   NL_TRY(lock_store(options.store));
+  share_store(options.store);  // the certificate's key goes to the store's group
   NL_TRY(check_store(options.store));
   share_store(options.store);
   return supervise(options);

@@ -96,6 +96,7 @@ Result<int> run_init(Context& context) {
   {
     Result<Database> db = create_store(context.store());
     if (!db) return db.error();
+    share_store(context.store());  // the certificate's key goes to the store's group
     if (const Status filled = fill(context, *db, *wanted); !filled) {
       unmake(context.store());
       return filled.error();

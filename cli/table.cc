@@ -37,12 +37,17 @@ const std::vector<Command>& commands() {
     };
     append(setup_commands());
     append(serve_commands());
+    append(rules_commands());
     append(setting_commands());
     append(user_commands());
     append(device_commands());
     append(resource_commands());
     append(policy_commands());
     append(session_commands());
+    append(log_commands());
+    append(explain_commands());
+    append(status_commands());
+    append(doctor_commands());
     append(manual_commands());
     return table;
   }();

@@ -1,0 +1,367 @@
+// explain: what would happen to a flow, by the same decide() that the gate calls, and what it looked at on
+// the way.
+#include <fmt/format.h>
+#include <netdb.h>
+
+#include <algorithm>
+#include <memory>
+#include <ostream>
+
+#include "base/text.h"
+#include "cli/context.h"
+#include "cli/output.h"
+#include "cli/table.h"
+#include "net/neighbour.h"
+#include "policy/decide.h"
+#include "policy/parse.h"
+#include "store/access.h"
+#include "store/office_store.h"
+#include "store/people.h"
+#include "store/sessions.h"
+
+namespace nightlatch::cli {
+
+namespace {
+
+constexpr int kNotAllow = 4;
+
+// ---- where the flow goes
+// -------------------------------------------------------------------------------------------
+
+Result<std::vector<IpAddress>> addresses_of(const std::string& host) {
+  if (const auto address = IpAddress::parse(host)) return std::vector{*address};
+  addrinfo hints{};
+  hints.ai_socktype = SOCK_STREAM;
+  addrinfo* list = nullptr;
+  const int failed = getaddrinfo(host.c_str(), nullptr, &hints, &list);
+  if (failed != 0) {
+    return Error::not_found(
+        fmt::format("--to: '{}' has no address: {}", printable(host), gai_strerror(failed)),
+        "give the address itself, or a name that this machine's resolver knows");
+  }
+  const std::unique_ptr<addrinfo, decltype(&freeaddrinfo)> owner(list, freeaddrinfo);
+  std::vector<IpAddress> found;
+  for (const addrinfo* a = list; a != nullptr; a = a->ai_next) {
+    const auto endpoint = Endpoint::from_sockaddr(a->ai_addr);
+    if (endpoint && std::find(found.begin(), found.end(), endpoint->address) == found.end()) {
+      found.push_back(endpoint->address);
+    }
+  }
+  return found;
+}
+
+// HOST:PORT[/tcp|/udp]; an IPv6 address in brackets.
+Result<std::vector<Destination>> parse_destination(const std::string& text) {
+  const Error wrong = Error::usage(fmt::format("--to: '{}' is not HOST:PORT", printable(text)),
+                                   "for example 10.88.0.2:5432, wiki.lan:443/tcp or [2001:db8::3]:53/udp");
+  std::string rest = text;
+  Protocol protocol = Protocol::tcp;
+  if (const auto slash = rest.find('/'); slash != std::string::npos) {
+    const std::string word = lower(rest.substr(slash + 1));
+    if (word != "tcp" && word != "udp") return wrong;
+    protocol = word == "udp" ? Protocol::udp : Protocol::tcp;
+    rest.resize(slash);
+  }
+  const auto colon = rest.rfind(':');
+  if (colon == std::string::npos) return wrong;
+  std::string host = rest.substr(0, colon);
+  const auto port = parse_port(rest.substr(colon + 1));
+  if (!port) {
+    return Error::usage(fmt::format("--to: '{}' is not a port", printable(rest.substr(colon + 1))),
+                        "a port is a number from 1 to 65535");
+  }
+  const bool brackets = host.size() > 2 && host.front() == '[' && host.back() == ']';
+  if (brackets) host = host.substr(1, host.size() - 2);
+  if (host.empty() || host.find('\0') != std::string::npos ||
+      (!brackets && host.find(':') != std::string::npos)) {
+    return wrong;
+  }
+  Result<std::vector<IpAddress>> addresses = addresses_of(host);
+  if (!addresses) return addresses.error();
+  std::vector<Destination> destinations;
+  for (const IpAddress& a : *addresses)
+    destinations.push_back({.address = a, .port = *port, .protocol = protocol});
+  return destinations;
+}
+
+std::string text_of(const Destination& d) {
+  return fmt::format("{}/{}", Endpoint{d.address, d.port}.text(), to_text(d.protocol));
+}
+
+// ---- where it comes from
+// -------------------------------------------------------------------------------------------
+
+struct From {
+  const Device* device = nullptr;
+  std::optional<IpAddress> address;
+  std::optional<Mac> mac;
+};
+
+std::optional<Mac> neighbour_mac(Context& context, Database& db, const IpAddress& address) {
+  std::vector<std::string> interfaces;
+  const Result<std::string> lan = get_setting(db, "lan");
+  if (lan && !lan->empty()) {
+    for (const std::string_view part : split(*lan, ',')) interfaces.emplace_back(trim(part));
+  }
+  Result<Neighbours> neighbours = Neighbours::open(interfaces);
+  if (!neighbours) {
+    context.say("nightlatch: warning: the neighbour table cannot be read: {}", neighbours.error().message);
+    return std::nullopt;
+  }
+  return neighbours->mac_of(address);
+}
+
+Result<From> find_source(Context& context, Database& db, const Office& office) {
+  if (context.given("from") == context.given("device")) {
+    return context.given("from")
+               ? Error::usage("--device: together with --from it would be ambiguous", "say one or the other")
+               : Error::usage("explain: where the flow comes from, is missing",
+                              "say --from ADDRESS or --device DEVICE");
+  }
+  From from;
+  if (context.given("device")) {
+    Result<DeviceRow> row = find_device(db, context.value("device"));
+    if (!row) return row.error();
+    from.device = office.device(row->id);
+    return from;
+  }
+  from.address = IpAddress::parse(context.value("from"));
+  if (!from.address) {
+    return Error::usage(fmt::format("--from: '{}' is not an IP address", printable(context.value("from"))),
+                        "for example 10.77.0.11; for a device by its name say --device");
+  }
+  from.mac = neighbour_mac(context, db, *from.address);
+  from.device = office.identify(*from.address, from.mac);
+  return from;
+}
+
+// ---- who
+// ---------------------------------------------------------------------------------------------------------
+
+struct Who {
+  const User* user = nullptr;  // nullptr: not known
+  std::optional<Presence> presence;
+  bool signed_in = false;
+};
+
+Result<Who> find_user_of(Context& context, Database& db, const Office& office, const Device* device) {
+  Who who;
+  if (device != nullptr) {
+    Result<std::optional<Presence>> present = presence_on(db, device->id);
+    if (!present) return present.error();
+    who.presence = *present;
+    who.signed_in = present->has_value();
+    if (who.signed_in) who.user = office.user((*present)->user);
+  }
+  if (!context.given("user")) return who;
+  Result<UserRow> row = find_user(db, context.value("user"));
+  if (!row) return row.error();
+  if (who.signed_in && who.presence->user == row->id) return who;
+  // Not signed in there: as if the last sign-in had been at the beginning of time, so that the policies for
+  // this user are looked through.
+  who.user = office.user(row->id);
+  who.signed_in = false;
+  who.presence =
+      Presence{.user = row->id, .signed_in = WallTime{}, .second_factor = std::nullopt, .sign_in_id = 0};
+  return who;
+}
+
+// ---- the answer
+// ----------------------------------------------------------------------------------------------------
+
+struct Question {
+  From from;
+  Who who;
+  Subject subject;
+  WallTime at;
+};
+
+Verdict judge(const Office& office, const Question& q, const Destination& to) {
+  Verdict v = decide(office, q.subject, to, q.at);
+  if (!q.who.signed_in) {
+    v.age.reset();
+    if (v.reason == Reason::expired) v.reason = Reason::no_sign_in;
+  }
+  return v;
+}
+
+bool concerns(const Policy& policy, const User* user) {
+  if (user == nullptr || policy.anyone) return true;
+  if (std::find(policy.users.begin(), policy.users.end(), user->id) != policy.users.end()) return true;
+  return std::any_of(policy.groups.begin(), policy.groups.end(), [&](GroupId g) {
+    return std::find(user->groups.begin(), user->groups.end(), g) != user->groups.end();
+  });
+}
+
+// Every policy that names the destination's resources, in order, and what became of it.
+std::vector<Record> considered(const Office& office, const Question& q, const Destination& to,
+                               const Verdict& v) {
+  std::vector<std::uint32_t> places;
+  office.each_resource(to.address, to.port, to.protocol, [&](std::uint32_t r) {
+    for (const std::uint32_t p : office.policies_of(r)) places.push_back(p);
+  });
+  std::sort(places.begin(), places.end());
+  places.erase(std::unique(places.begin(), places.end()), places.end());
+  bool decided = false;
+  std::vector<Record> records;
+  for (const std::uint32_t at : places) {
+    const Policy& p = office.data().policies[at];
+    std::string outcome = "passed over";
+    if (&p == v.policy) {
+      outcome = "decides";
+      decided = true;
+    } else if (!concerns(p, q.who.user)) {
+      outcome = "other user";
+    } else if (p.terms.hours && !p.terms.hours->contains(q.at, office.data().utc_offset)) {
+      outcome = "outside its hours";
+    } else if (decided) {
+      outcome = "shadowed";
+    }
+    Record record;
+    record.add("policy", p.name)
+        .add("outcome", outcome)
+        .add("deny", Record::Value(p.deny))
+        .add_seconds("session_s", p.deny ? std::nullopt : std::optional(p.terms.session));
+    records.push_back(std::move(record));
+  }
+  return records;
+}
+
+Record answer(const Office& office, const Question& q, const Destination& to, const Verdict& v) {
+  const std::vector<Record> policies = considered(office, q, to, v);
+  std::vector<std::string> shadowed;
+  for (const Record& r : policies) {
+    if (cell(*r.find("outcome")) == "shadowed") shadowed.push_back(cell(*r.find("policy")));
+  }
+  const auto name_or_null = [](const auto* thing) {
+    return thing == nullptr ? Record::Value() : Record::Value(thing->name);
+  };
+  const bool policy_terms = v.policy != nullptr && !v.policy->deny;
+  Record record;
+  record.add("verdict", to_text(v.kind))
+      .add("policy", name_or_null(v.policy))
+      .add("reason", to_text(v.reason))
+      .add("why", explain_reason(v))
+      .add_time("until", v.until)
+      .add("user", name_or_null(q.who.user))
+      .add("signed_in", Record::Value(q.who.signed_in))
+      .add("device", name_or_null(q.from.device))
+      .add("mac", q.from.mac ? Record::Value(q.from.mac->text()) : Record::Value())
+      .add("binding", to_text(q.subject.binding))
+      .add("resource", name_or_null(v.resource))
+      .add("destination", text_of(to))
+      .add_seconds("age_s", v.age ? std::optional(std::chrono::floor<Seconds>(*v.age)) : std::nullopt)
+      .add_seconds("session_s", policy_terms ? std::optional(v.session) : std::nullopt)
+      .add("mode", to_text(office.data().mode))
+      .add_time("at", q.at)
+      .add("shadowed", Record::Value(shadowed))
+      .add("policies", Record::Value(policies));
+  return record;
+}
+
+void print_for_people(Context& context, const Record& record) {
+  const auto text = [&](const char* key) { return cell(*record.find(key)); };
+  std::ostream& out = context.io.out;
+  const std::string verdict = text("verdict");
+  const Paint paint = verdict == "allow" ? Paint::good : verdict == "deny" ? Paint::bad : Paint::attention;
+  out << "verdict      " << painted(context, paint, verdict)
+      << (text("until") == "-" ? "" : " until " + text("until")) << "\n";
+  out << "why          " << text("why") << " (" << text("reason") << ")\n";
+  out << "policy       " << text("policy") << "\n";
+  out << "user         " << text("user");
+  if (text("user") != "-" && text("signed_in") == "no") out << ", not signed in on this device";
+  out << "\ndevice       " << text("device") << " (known by " << text("binding") << ")\n";
+  out << "destination  " << text("destination")
+      << (text("resource") == "-" ? ", in no resource" : ", resource " + text("resource")) << "\n";
+  const auto& policies = std::get<std::vector<Record>>(*record.find("policies"));
+  for (const Record& p : policies) {
+    out << "  policy " << cell(*p.find("policy")) << ": " << cell(*p.find("outcome")) << "\n";
+  }
+  if (text("mode") == "observe")
+    context.say("mode is observe: whatever the verdict, the flow is let through and logged");
+}
+
+Result<int> run_explain(Context& context) {
+  if (!context.given("to")) return Error::usage("--to is missing", "say --to HOST:PORT, where the flow goes");
+  Question q;
+  q.at = wall_now();
+  if (context.given("at")) {
+    const auto at = parse_rfc3339(context.value("at"));
+    if (!at) {
+      return Error::usage(fmt::format("--at: '{}' is not a time", printable(context.value("at"))),
+                          "write it as RFC 3339 does: 2026-11-23T13:08:00Z");
+    }
+    q.at = *at;
+  }
+  Result<std::vector<Destination>> destinations = parse_destination(context.value("to"));
+  if (!destinations) return destinations.error();
+  Result<Database> db = context.open_read();
+  if (!db) return db.error();
+  Result<OfficeData> data = load_office(*db);
+  if (!data) return data.error();
+  const Office office(std::move(*data));
+  Result<From> from = find_source(context, *db, office);
+  if (!from) return from.error();
+  q.from = *from;
+  Result<Who> who = find_user_of(context, *db, office, q.from.device);
+  if (!who) return who.error();
+  q.who = *who;
+  Result<StoreClock> clock = store_clock(*db);
+  if (!clock) return clock.error();
+  const bool on_link = q.from.mac || (!q.from.address && q.from.device != nullptr && q.from.device->mac);
+  q.subject = {.device = q.from.device,
+               .presence = q.who.presence,
+               .binding = on_link ? Binding::mac : Binding::address,
+               .clock_set_back = set_back(*clock, wall_now())};
+
+  // A name may have several addresses: the gate judges the one that is connected to. The strictest is shown.
+  const Destination* to = &destinations->front();
+  Verdict verdict = judge(office, q, *to);
+  for (const Destination& other : *destinations) {
+    const Verdict v = judge(office, q, other);
+    if (destinations->size() > 1) context.say("{}: {}", text_of(other), to_text(v.kind));
+    if (v.kind > verdict.kind) {
+      to = &other;
+      verdict = v;
+    }
+  }
+  const Record record = answer(office, q, *to, verdict);
+  if (context.json()) {
+    print_record(context, record);
+  } else {
+    print_for_people(context, record);
+  }
+  return verdict.kind == VerdictKind::allow ? 0 : kNotAllow;
+}
+
+Option text(const std::string& name, const std::string& value, const std::string& help,
+            Words words = Words::none) {
+  return {.name = name, .kind = Option::Kind::text, .value = value, .help = help, .words = words};
+}
+
+}  // namespace
+
+std::vector<Command> explain_commands() {
+  return {{
+      .noun = "explain",
+      .summary = "say what would happen to a flow at this moment, which policy decides, and why",
+      .details =
+          "Calls the function that the gate calls. Ends with status 0 when the verdict is allow, and with 4 "
+          "when it is not. The policies that name the destination are listed with what became of each: the "
+          "first that matches decides, and those behind it are shadowed.",
+      .options = {text("from", "ADDRESS",
+                       "where the flow comes from; its device is found as the gate finds it"),
+                  text("device", "DEVICE", "or the device itself", Words::device),
+                  text("user", "USER", "as if this user were at the device; else whoever is signed in",
+                       Words::user),
+                  text("to", "HOST:PORT", "where it goes; /udp behind it for UDP"),
+                  text("at", "TIME", "at another time, as RFC 3339 writes it: 2026-11-23T19:30:00Z")},
+      .examples = {{"explain --from 10.77.0.11 --to 10.88.0.2:5432"},
+                   {"explain --device alice-laptop --user alice --to wiki.lan:443 --json"},
+                   {"explain --device alice-laptop --to 10.88.0.2:5432 --at 2026-11-23T19:30:00Z"}},
+      .json = true,
+      .run = run_explain,
+  }};
+}
+
+}  // namespace nightlatch::cli
