@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <filesystem>
+#include <iterator>
 #include <nlohmann/json.hpp>
 
 #include "base/crypto.h"
@@ -16,10 +17,12 @@ namespace {
 
 constexpr std::int64_t kAuditApplicationId = 0x4e4c4155;  // "NLAU"
 
+constexpr Millis kRetryEvery{500};
+
 // event holds the row as JSON; hash = SHA-256(previous hash in hex, LF, at_ms, LF, event). The columns beside
 // it are copies for look-ups; verify_audit() takes only the chained ones at their word.
 constexpr const char* kSchema = R"sql(
-CREATE TABLE IF NOT EXISTS audit (
+CREATE TABLE audit (
   id       INTEGER PRIMARY KEY AUTOINCREMENT,
   at_ms    INTEGER NOT NULL,
   event    TEXT NOT NULL,
@@ -30,13 +33,13 @@ CREATE TABLE IF NOT EXISTS audit (
   verdict  TEXT,
   flow     TEXT
 ) STRICT;
-CREATE INDEX IF NOT EXISTS audit_by_time ON audit (at_ms);
-CREATE TABLE IF NOT EXISTS anchor (
+CREATE INDEX audit_by_time ON audit (at_ms);
+CREATE TABLE anchor (
   id      INTEGER PRIMARY KEY CHECK (id = 1),
   last_id INTEGER NOT NULL,  -- the last row that retention deleted
   hash    TEXT NOT NULL
 ) STRICT;
-INSERT OR IGNORE INTO anchor VALUES (1, 0, '');
+INSERT INTO anchor VALUES (1, 0, '');
 )sql";
 
 struct Field {
@@ -105,6 +108,28 @@ Result<Tail> tail_of(Database& audit, const char* sql) {
   return Tail{query->integer(0), query->text(1)};
 }
 
+// Made under a name of its own and moved into place whole: whoever looks meanwhile sees all of it or nothing.
+Status make_audit(const std::string& path) {
+  const std::string making = fmt::format("{}.making-{}", path, random_code(8));
+  {
+    auto made = Database::open(making, Database::Access::create, kBusyTimeout);
+    if (!made) return made.error();
+    NL_TRY(made->execute("PRAGMA journal_mode = WAL"));
+    NL_TRY(made->execute(fmt::format("PRAGMA application_id = {}", kAuditApplicationId).c_str()));
+    NL_TRY(made->execute(kSchema));
+    NL_TRY(made->execute("PRAGMA wal_checkpoint(TRUNCATE)"));
+  }
+  std::error_code linked;
+  std::filesystem::create_hard_link(making, path, linked);
+  std::error_code ec;
+  std::filesystem::remove(making, ec);
+  // Another process may have been quicker: then there is one, which is all that is wanted.
+  if (linked && linked != std::errc::file_exists) {
+    return Error::failure(fmt::format("{}: {}", path, linked.message()));
+  }
+  return Done{};
+}
+
 }  // namespace
 
 std::string audit_path(const std::string& store_path) {
@@ -121,14 +146,7 @@ Result<Database> open_audit(const std::string& store_path, Database::Access acce
       return Error::invalid(fmt::format("{}: there is no audit log", path),
                             "it is made with the store, by 'init'");
     }
-    auto made = Database::open(path, Database::Access::create, kBusyTimeout);
-    // Another process may have made it meanwhile; then it is opened below.
-    if (made) {
-      NL_TRY(made->execute("PRAGMA journal_mode = WAL"));
-      NL_TRY(made->execute(fmt::format("PRAGMA application_id = {}", kAuditApplicationId).c_str()));
-      NL_TRY(made->execute(kSchema));
-      return std::move(*made);
-    }
+    NL_TRY(make_audit(path));
   }
   auto db = Database::open(path, access, kBusyTimeout);
   if (!db) return db.error();
@@ -137,7 +155,6 @@ Result<Database> open_audit(const std::string& store_path, Database::Access acce
   if (id->value_or(0) != kAuditApplicationId && id->value_or(0) != 0) {
     return Error::invalid(fmt::format("{}: this is not an audit log; it was left untouched", path));
   }
-  if (access != Database::Access::read) NL_TRY(db->execute(kSchema));
   return db;
 }
 
@@ -256,7 +273,7 @@ AuditWriter::~AuditWriter() {
 
 void AuditWriter::write(AuditEvent event) {
   const std::lock_guard lock(mutex_);
-  if (queue_.size() >= capacity_) {
+  if (queue_.size() + kept_ >= capacity_) {
     ++dropped_;
     ++unreported_;
     return;
@@ -278,47 +295,62 @@ std::uint64_t AuditWriter::dropped() const {
   return dropped_;
 }
 
+Status AuditWriter::write_out(std::optional<Database>& audit, const std::vector<AuditEvent>& events) const {
+  if (!audit) {
+    auto opened = open_audit(path_, Database::Access::write);
+    if (!opened) return opened.error();
+    audit.emplace(std::move(*opened));
+  }
+  return append_audit(*audit, events);
+}
+
 void AuditWriter::loop() {
   std::optional<Database> audit;
+  std::vector<AuditEvent> batch;  // what could not be written yet comes first
   bool failing = false;
+  std::unique_lock lock(mutex_);
   while (true) {
-    std::vector<AuditEvent> batch;
-    std::uint64_t lost = 0;
-    {
-      std::unique_lock lock(mutex_);
-      wake_.wait(lock, [&] { return stop_ || !queue_.empty(); });
-      if (queue_.empty()) return;  // stopped
-      batch.swap(queue_);
-      lost = std::exchange(unreported_, 0);
+    const auto work = [&] { return stop_ || !queue_.empty(); };
+    if (failing) {
+      wake_.wait_for(lock, kRetryEvery, [&] { return stop_; });
+    } else {
+      wake_.wait(lock, work);
     }
-    const std::size_t taken = batch.size();
+    if (queue_.empty() && batch.empty()) {
+      if (stop_) return;
+      continue;
+    }
+    const std::size_t taken = queue_.size();
+    std::move(queue_.begin(), queue_.end(), std::back_inserter(batch));
+    queue_.clear();
+    const std::uint64_t lost = unreported_;
+    lock.unlock();
+    std::vector<AuditEvent> rows = batch;
     if (lost > 0) {
       AuditEvent e;
       e.at = wall_now();
       e.event = "audit.dropped";
-      e.detail = fmt::format("{} events were lost: the disk could not keep up", lost);
-      batch.push_back(std::move(e));
+      e.detail = fmt::format("{} events were lost: they could not be written in time", lost);
+      rows.push_back(std::move(e));
     }
-    Status written = Done{};
-    if (!audit) {
-      auto opened = open_audit(path_, Database::Access::write);
-      if (opened) {
-        audit = std::move(*opened);
-      } else {
-        written = opened.error();
+    const Status written = write_out(audit, rows);
+    lock.lock();
+    if (written) {
+      batch.clear();
+      unreported_ -= lost;
+      if (std::exchange(failing, false)) log_info("audit log: writing again");
+    } else {
+      if (!std::exchange(failing, true)) log_error("audit log: {}", written.error().message);
+      if (stop_ || batch.size() > capacity_) {
+        dropped_ += batch.size();
+        unreported_ += batch.size();
+        batch.clear();
       }
     }
-    if (audit) written = append_audit(*audit, batch);
-    const std::lock_guard lock(mutex_);
-    if (!written) {
-      if (!std::exchange(failing, true)) log_error("audit log: {}", written.error().message);
-      dropped_ += taken;
-      unreported_ += taken + lost;
-    } else if (std::exchange(failing, false)) {
-      log_info("audit log: writing again");
-    }
+    kept_ = batch.size();
     done_ += taken;
     written_.notify_all();
+    if (stop_ && queue_.empty() && batch.empty()) return;
   }
 }
 

@@ -66,11 +66,13 @@ class AuditWriter {
 
  private:
   void loop();
+  [[nodiscard]] Status write_out(std::optional<Database>& audit, const std::vector<AuditEvent>& events) const;
   std::string path_;
   std::size_t capacity_;
   mutable std::mutex mutex_;
   std::condition_variable wake_, written_;
   std::vector<AuditEvent> queue_;
+  std::size_t kept_ = 0;  // taken from the queue and not written yet
   std::uint64_t queued_ = 0, done_ = 0, dropped_ = 0, unreported_ = 0;
   bool stop_ = false;
   std::thread thread_;

@@ -11,6 +11,8 @@
 #include <ctime>
 #include <filesystem>
 #include <map>
+#include <mutex>
+#include <set>
 
 #include "base/text.h"
 #include "policy/parse.h"
@@ -53,9 +55,21 @@ Status migrate(Database& db, std::int64_t from) {
   return tx->commit();
 }
 
+Error foreign_file(const std::string& path) {
+  return Error::invalid(
+      fmt::format("{}: this SQLite file is not a nightlatch store; it was left untouched", path),
+      "name another file with --store");
+}
+
 // Looks at a file's first bytes before SQLite opens it, so that a foreign file is never written to, not even
-// its -wal.
-Result<std::int64_t> schema_version_of(const std::string& path) {
+// its -wal. Only once for each path, and before this process has it open: closing any descriptor of a file
+// drops the locks that the whole process has on it (POSIX), and another process would then take away a
+// write-ahead log that is in use.
+Status check_header(const std::string& path) {
+  static std::mutex mutex;
+  static std::set<std::string> checked;
+  const std::lock_guard lock(mutex);
+  if (checked.contains(path)) return Done{};
   std::FILE* file = std::fopen(path.c_str(), "rbe");
   if (file == nullptr) {
     const int e = errno;
@@ -77,7 +91,9 @@ Result<std::int64_t> schema_version_of(const std::string& path) {
         fmt::format("{}: this is not an SQLite file, or it is damaged; it was left untouched", path),
         "restore a backup, or name another file with --store");
   }
-  return field(68) == kApplicationId ? field(60) : -1;
+  if (field(68) != kApplicationId) return foreign_file(path);
+  checked.insert(path);
+  return Done{};
 }
 
 }  // namespace
@@ -107,19 +123,17 @@ Result<Database> create_store(const std::string& path) {
     return Error::failure(fmt::format("{}: {}", path, std::strerror(errno)));
   }
   std::filesystem::remove(making, ec);
+  NL_TRY(check_header(path));
   return Database::open(path, Database::Access::write, kBusyTimeout);
 }
 
 Result<Database> open_store(const std::string& path, Database::Access access, Millis busy_timeout) {
-  auto version = schema_version_of(path);
-  if (!version) return version.error();
-  if (*version < 0) {
-    return Error::invalid(
-        fmt::format("{}: this SQLite file is not a nightlatch store; it was left untouched", path),
-        "name another file with --store");
-  }
+  NL_TRY(check_header(path));
   auto db = Database::open(path, access, busy_timeout);
   if (!db) return db.error();
+  auto application = db->integer("PRAGMA application_id");
+  if (!application) return application.error();
+  if (application->value_or(0) != kApplicationId) return foreign_file(path);
   // The header on disk may be behind the write-ahead log: the connection's own answer counts.
   auto current = db->integer("PRAGMA user_version");
   if (!current) return current.error();

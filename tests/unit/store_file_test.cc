@@ -1,6 +1,7 @@
 // The store as a file: what is refused and left untouched, locks, upgrades, and the audit log's chain.
 #include <gtest/gtest.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <fstream>
 #include <iterator>
@@ -100,6 +101,24 @@ TEST_F(FileTest, WhatWasAcknowledgedSurvivesASuddenEnd) {
   ASSERT_TRUE(WIFSIGNALED(status));
   EXPECT_TRUE(find_user(db(), "alice").ok());
   EXPECT_TRUE(check_integrity(db())->empty());
+}
+
+// Closing any descriptor of the file would drop the first connection's lock, and the other process, leaving, would then
+// take the write-ahead log away from under it.
+TEST_F(FileTest, OpeningAgainDoesNotLoseTheLocksOfConnectionsThatAreOpen) {
+  ASSERT_TRUE(add_user(db(), "alice", std::nullopt, {}).ok());
+  { auto again = open_store(path(), Database::Access::read, Millis(0)); }
+  const pid_t child = fork();
+  if (child == 0) {
+    // A process of its own, with locks of its own.
+    execlp("sqlite3", "sqlite3", path().c_str(), "UPDATE user SET name = 'alicia'", nullptr);
+    _exit(127);
+  }
+  int status = 0;
+  waitpid(child, &status, 0);
+  ASSERT_EQ(status, 0);
+  EXPECT_TRUE(std::filesystem::exists(path() + "-wal")) << "it is still in use";
+  EXPECT_TRUE(find_user(db(), "alicia").ok()) << "and another process's commit is seen";
 }
 
 TEST_F(FileTest, ABackupIsAWholeStoreAndNeverOverwrites) {
