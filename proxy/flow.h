@@ -29,7 +29,7 @@ class Flow {
     holding,     // refused: waiting for the hold's code
     answering,   // refused: the answer is being written
     lingering,   // refused: the answer is written; what the client still sends is thrown away, so that no
-                // reset overtakes the answer
+                 // reset overtakes the answer
     done,
   };
   // What a flow's session is at: on_expiry decides where it goes after `within`.

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "net/lifeline.h"
 #include "net/privileges.h"
+#include "proxy/housekeeper.h"
 #include "proxy/rules_keeper.h"
 #include "proxy/status_socket.h"
 #include "proxy/worker.h"
@@ -101,6 +102,7 @@ int run_gate(const GateOptions& options) {
     const SignalWatch interrupt(loop, SIGINT, [&] { stop(kGrace); });
     const SignalWatch hangup(loop, SIGHUP, [] {});
     Lifeline lifeline(loop, [&] { stop(Millis(0)); });
+    const Housekeeper housekeeper(loop, options.store_path);
     for (const auto& w : workers) w->start();
     rules.start();
     lifeline.ready();

@@ -2,14 +2,12 @@
 
 #include "base/log.h"
 #include "store/office_store.h"
-#include "store/sessions.h"
 
 namespace nightlatch {
 
 namespace {
 constexpr Millis kStoreEvery{200};   // a new resource is guarded within a second
 constexpr Millis kRulesEvery{1000};  // vanished rules come back within two
-constexpr Millis kClockEvery{30'000};
 }  // namespace
 
 RulesKeeper::~RulesKeeper() {
@@ -22,7 +20,7 @@ RulesKeeper::~RulesKeeper() {
 }
 
 Status RulesKeeper::install() {
-  auto db = open_store(path_, Database::Access::write);
+  auto db = open_store(path_, Database::Access::read);
   if (!db) return db.error();
   db_.emplace(std::move(*db));
   auto version = office_version(*db_);
@@ -70,11 +68,6 @@ void RulesKeeper::loop() {
 }
 
 void RulesKeeper::look() {
-  // The store's clock goes on, so that a clock set back shows even after a restart (semantics 11).
-  const BootTime now = BootClock::now();
-  if (clock_written_ == BootTime{} || now - clock_written_ > kClockEvery) {
-    if (advance_clock(*db_, wall_now())) clock_written_ = now;
-  }
   auto version = office_version(*db_);
   if (version && *version != version_) {
     auto input = load_rules_input(*db_);

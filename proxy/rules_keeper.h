@@ -36,7 +36,6 @@ class RulesKeeper {
   std::string print_;  // the fingerprint after the last install
   std::int64_t version_ = -1;
   Millis since_checked_{0};
-  BootTime clock_written_{};
   std::atomic<bool> standing_{false};
   std::mutex mutex_;
   std::condition_variable wake_;
