@@ -209,7 +209,10 @@ Result<Expiry> parse_expiry(std::string_view text, std::string_view what) {
       return Error::usage(fmt::format("{}: '{}' needs a time", what, kind), std::string(hint));
     }
     const auto limit = parse_duration(text.substr(equals + 1), what);
-    if (!limit) return limit.error();
+    if (!limit) {
+      const std::string shown = text.size() > kLongestTarget ? "(too long)" : printable(text);
+      return Error::usage(fmt::format("{}: '{}' does not name a duration", what, shown), limit.error().hint);
+    }
     if (*limit == Seconds(0)) {
       return Error::usage(fmt::format("{}: '{}' needs a time above 0", what, kind),
                           "use close to end at once");
