@@ -244,33 +244,26 @@ Status run_steps(const std::vector<RuleStep>& steps) {
 }
 
 Result<std::string> rules_fingerprint(const RulesInput& input) {
-  std::string print;
-  const auto add = [&](const std::vector<std::string>& argv, const auto& keep) -> Status {
-    auto done = run_process(argv, {}, kTimeout);
-    if (!done) return done.error();
-    bool first = true;
-    for (const std::string_view line : split(done->out, '\n')) {
-      if (keep(line, first)) print.append(line).append("\n");
-      first = first && !line.starts_with("-A");
-    }
-    return Done{};
-  };
-  const std::string table = fmt::format("{}", input.mark);
+  std::string script;
   for (const Family& f : kFamilies) {
-    for (const Jump& j : kJumps) {
-      NL_TRY(add({f.tables, "-t", j.table, "-S"}, [&](std::string_view line, bool) {
-        return line.find("NIGHTLATCH") != std::string_view::npos;
-      }));
-      NL_TRY(add({f.tables, "-t", j.table, "-S", j.from},
-                 [](std::string_view line, bool first) { return first && line.starts_with("-A"); }));
-    }
-    NL_TRY(add({"ip", f.ip, "rule", "show"}, [&](std::string_view line, bool) {
-      return line.find("lookup " + table) != std::string_view::npos;
-    }));
-    NL_TRY(add({"ip", f.ip, "route", "show", "table", table}, [](std::string_view, bool) { return true; }));
-    NL_TRY(add({"ipset", "list", f.set, "-terse"}, [](std::string_view line, bool) {
-      return line.starts_with("Name") || line.starts_with("Type") || line.starts_with("Number of entries");
-    }));
+    script += fmt::format("{1}-save; ip {0} rule show; ip {0} route show table {2}; ipset list {3} -terse; ",
+                          f.ip, f.tables, input.mark, f.set);
+  }
+  auto listed = run_process({"sh", "-c", script}, {}, kTimeout);
+  if (!listed) return listed.error();
+  const std::string lookup = fmt::format("lookup {}", input.mark);
+  std::string print;
+  std::string_view chain;  // of the rule before this line
+  for (const std::string_view line : split(listed->out, '\n')) {
+    const std::string_view of =
+        line.starts_with("-A ") ? line.substr(3, line.find(' ', 3) - 3) : std::string_view();
+    const bool first_of_chain = (of == "FORWARD" || of == "PREROUTING") && of != chain;
+    if (!of.empty()) chain = of;
+    if (line.starts_with('*')) chain = line;  // another table: its chains begin anew
+    const auto has = [&](std::string_view word) { return line.find(word) != std::string_view::npos; };
+    const bool ours = (!of.empty() && has("NIGHTLATCH")) || has(lookup) || line.starts_with("local ") ||
+                      line.starts_with("Name: nightlatch") || line.starts_with("Number of entries");
+    if (ours || first_of_chain || line.starts_with('*')) print.append(line).append("\n");
   }
   return print;
 }
