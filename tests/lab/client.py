@@ -119,10 +119,10 @@ class Laptop:
         with self.open(address, port, timeout) as sock:
             return ask(sock, "GET", path, {"Host": host, "Accept": accept})
 
-    def try_http(self, address: str, port: int = 80) -> str:
+    def try_http(self, address: str, port: int = 80, timeout: float = 5.0) -> str:
         """`through`, `302`, `511`, or how the connection failed."""
         try:
-            reply = self.get(address, port)
+            reply = self.get(address, port, timeout=timeout)
         except (ConnectionError, http.client.HTTPException):
             return RESET
         except TimeoutError:

@@ -4,7 +4,7 @@ from lab import sleep_until, until
 
 REFUSED = {"wiki": "511", "payroll": RESET, "vault": ALERT, "news": THROUGH, "chat": THROUGH}
 ALLOWED = {**REFUSED, "wiki": THROUGH, "payroll": THROUGH, "vault": "silent"}  # the vault only listens
-BOB = {**REFUSED, "wiki": THROUGH, "vault": RESET}  # let in to the wiki, and to nothing else
+BOB = {**REFUSED, "wiki": THROUGH}  # let in to the wiki, and to nothing else
 PROTECTED = ("wiki", "payroll", "vault")
 
 

@@ -1,7 +1,6 @@
 """Fail closed: whatever of ours is missing, nothing protected passes, and what is not protected does."""
 import os
 import signal
-import time
 
 from client import RESET, THROUGH
 from lab import BINARY, until
@@ -14,10 +13,8 @@ def nothing_passes(office, *laptops):
     office.servers.ask("zero")
     for laptop in laptops or (office.alice, office.bob):
         for family in (4, 6):
-            began = time.monotonic()
-            assert laptop.try_http(office.WIKI[family]) != THROUGH
-            assert laptop.try_tcp(office.PAYROLL[family], office.ECHO, timeout=2) != THROUGH
-            assert time.monotonic() - began < 8
+            assert laptop.try_http(office.WIKI[family], timeout=0.7) != THROUGH
+            assert laptop.try_tcp(office.PAYROLL[family], office.ECHO, timeout=0.7) != THROUGH
             assert laptop.try_http(office.NEWS[family]) == THROUGH
             assert laptop.try_tcp(office.NEWS[family], office.ECHO) == THROUGH
     office.untouched("wiki", "payroll")
@@ -74,7 +71,8 @@ def test_the_watcher_brings_rules_back_and_says_so(office):
     for table in ("mangle", "filter"):
         flush(office, table)
         nothing_passes(office, office.bob)
-        until(lambda: all(saved(office, tool) == before[tool] for tool in TABLES), 15, f"{table} rules restored")
+        until(lambda: all(saved(office, tool) == before[tool] for tool in TABLES), 15,
+              f"{table} rules restored: {[saved(office, tool) for tool in TABLES]}")
         assert office.alice.try_tcp(office.PAYROLL[4], office.ECHO) == THROUGH
     assert any(row["event"].startswith("rules") for row in office.log()), office.log()
 
