@@ -82,6 +82,8 @@ def test_kill_nine(office, role):
             killed = time.monotonic()
             until(lambda: serving(office, role), 10, f"{role} back after kill {number}:\n{office.gate.text[-2000:]}")
             slowest = max(slowest, time.monotonic() - killed)
+            if acknowledged and acknowledged[-1][1] == number:
+                assert ("alice" in signed_in(office).values()) == (acknowledged[-1][0] == "signed in"), number
     finally:
         traffic.close()
     assert traffic.leaked == [] and traffic.attempts > KILLS

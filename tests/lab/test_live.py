@@ -22,8 +22,8 @@ def assert_prompt(ended: float, deadline: float) -> None:
 def test_a_live_flow_ends_at_its_deadline(office, family):
     office.start("3s")
     office.alice.sign_in("alice")
-    deadline = office.deadline(office.alice, office.PAYROLL[family], office.ECHO)
     idle = office.alice.flow(office.PAYROLL[family], office.ECHO)
+    deadline = office.deadline(office.alice, office.PAYROLL[family], office.ECHO)
     busy = office.alice.flow(office.PAYROLL[family], office.ECHO)
     stop = threading.Event()
 
