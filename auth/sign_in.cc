@@ -85,16 +85,16 @@ void tell_of_hand_over(AuditWriter& audit, const ProvenUser& user, const SignInP
   AuditEvent warning = event_of("device.shared_suspected", user, place, now);
   warning.device = device.name;
   warning.detail = fmt::format(
-      "{} and {} signed in within {} of each other; if several people work on {} at once, mark it as shared",
-      from, user.name, format_age(age), device.name);
+      "{} and {} signed in within {} of each other on {}; if several people use it at once: nightlatch "
+      "device share {}",
+      from, user.name, format_age(age), device.name, device.name);
   log_warning("{}", warning.detail);
   audit.write(std::move(warning));
 }
 
 // Everything acknowledged is durable, the audit rows too (semantics 15).
-Status settle(AuditWriter& audit, std::uint64_t dropped_before) {
-  audit.flush();
-  if (audit.dropped() == dropped_before) return Done{};
+Status settle(AuditWriter& audit) {
+  if (audit.flush()) return Done{};
   return Error::failure("the audit log could not be written", "see the disk that the store is on");
 }
 
@@ -114,7 +114,6 @@ std::string source_text(const SignInPlace& place) {
 
 Result<SignInOutcome> sign_in(Database& db, AuditWriter& audit, const ProvenUser& user,
                               const SignInPlace& place, WallTime now) {
-  const std::uint64_t dropped = audit.dropped();
   SignInOutcome outcome;
   auto device = find(db, place);
   if (!device) return device.error();
@@ -159,7 +158,7 @@ Result<SignInOutcome> sign_in(Database& db, AuditWriter& audit, const ProvenUser
     const Millis age = *before ? now - (*before)->signed_in : kQuickSuccession;
     tell_of_hand_over(audit, user, place, here, outcome.handed_over_from, age, now);
   }
-  if (const Status settled = settle(audit, dropped); !settled) {
+  if (const Status settled = settle(audit); !settled) {
     // Without its audit row a sign-in is not acknowledged, and must not count either.
     (void)end_sessions(db, user.id, here.id, now);
     return settled.error();

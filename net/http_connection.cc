@@ -103,8 +103,9 @@ void HttpConnection::received(std::string_view wire) {
   }
   const TlsSession::State state = tls_->feed(wire, input_);
   if (state == TlsSession::State::failed) {
-    stream_.write(tls_->outgoing());  // the alert
-    if (tls_->spoke_plain_http()) {
+    if (!tls_->spoke_plain_http()) {
+      stream_.write(tls_->outgoing());  // the alert
+    } else {
       HttpResponse plain;
       plain.status = 400;
       plain.headers = {{"Content-Type", "text/plain; charset=utf-8"}};

@@ -39,7 +39,7 @@ class HttpResponder {
 using HttpHandler = std::function<void(HttpRequest, HttpResponder)>;
 
 struct HttpServerLimits {
-  HttpLimits message;
+  HttpLimits message{};
   Millis head{10'000};   // from the first byte, or the connection, to the last field
   Millis body{20'000};   // from there to the end of the body
   Millis idle{30'000};   // between requests

@@ -283,11 +283,12 @@ void AuditWriter::write(AuditEvent event) {
   if (queue_.size() == 1) wake_.notify_one();
 }
 
-void AuditWriter::flush() {
+bool AuditWriter::flush() {
   std::unique_lock lock(mutex_);
   const std::uint64_t target = queued_;
   wake_.notify_one();
   written_.wait(lock, [&] { return done_ >= target; });
+  return kept_ == 0 && unreported_ == 0;
 }
 
 std::uint64_t AuditWriter::dropped() const {

@@ -61,6 +61,10 @@ bool opened_here(const Visit& v, const Hold& hold) {
   return address && v.office->identify(*address, std::nullopt) == v.device;
 }
 
+std::string host_in(const std::string& url) {  // of a URL that is safe to link
+  return url.substr(7, std::min(url.find_first_of("/?", 7), url.size()) - 7);
+}
+
 std::string left(const Verdict& v, WallTime now) {
   switch (v.kind) {
     case VerdictKind::allow:
@@ -179,7 +183,7 @@ void Site::show_state(const VisitPtr& v, const std::optional<Hold>& hold, int st
       page.facts.emplace_back("until", format_rfc3339(verdict.until));
     }
     page.paragraphs = {open + ".", "Go back to your application: it can connect now."};
-    if (safe_to_link(hold->url)) page.links.push_back({hold->url, "Go back to " + hold->url.substr(0, 60)});
+    if (safe_to_link(hold->url)) page.links.push_back({hold->url, "Go back to " + host_in(hold->url)});
     if (v->user != nullptr) page.links.push_back({"/me", "Your sessions"});
     respond(v, show(v->frame, page));
     return;

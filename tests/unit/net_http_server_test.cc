@@ -1,0 +1,224 @@
+// The server over real sockets: keep-alive, answers that come later, deadlines, limits, and clients that
+// leave.
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <thread>
+
+#include "http_client.h"
+#include "net/http_server.h"
+#include "net/stream.h"
+
+namespace nightlatch {
+namespace {
+
+class HttpServerTest : public ::testing::Test {
+ protected:
+  void start(HttpServerLimits limits = {}) {
+    std::atomic<bool> up{false};
+    thread_ = std::thread([&, limits] {
+      Loop loop;
+      {
+        HttpServer server(loop, limits);
+        std::vector<std::unique_ptr<Timer>> timers;
+        auto fd = listen_tcp({IpAddress::v4(0x7f000001), 0});
+        sockaddr_storage address{};
+        socklen_t length = sizeof address;
+        auto* raw = reinterpret_cast<sockaddr*>(&address);  // NOLINT: the socket API's own way
+        getsockname(fd->get(), raw, &length);
+        port_ = Endpoint::from_sockaddr(raw)->port;
+        server.serve(
+            std::move(*fd), nullptr, [&](const HttpRequest& request, const HttpResponder& responder) {
+              ++handled_;
+              HttpResponse response;
+              response.body = request.method + " " + request.path + " " + request.body;
+              if (request.path == "/drop") return;  // never answers
+              if (request.path == "/big") response.body.assign(8 << 20, 'x');
+              if (request.path == "/later") {
+                timers.push_back(
+                    std::make_unique<Timer>(loop, [response, responder] { responder.respond(response); }));
+                timers.back()->once(Millis(100));
+                return;
+              }
+              responder.respond(std::move(response));
+            });
+        Wakeup stop(loop, [&] { loop.stop(); });
+        Wakeup drain(loop, [&] { server.drain([&] { loop.stop(); }); });
+        Timer count(loop, [&] { connections_ = server.connections(); });
+        count.every(Millis(5));
+        stop_ = [&] { stop.wake(); };
+        drain_ = [&] { drain.wake(); };
+        up = true;
+        loop.run();
+        stopped_ = true;
+      }
+      EXPECT_EQ(loop.close_now(), 0) << "a handle was left";
+    });
+    while (!up) std::this_thread::yield();
+  }
+  void TearDown() override {
+    if (!stopped_) stop_();
+    thread_.join();
+  }
+  void until(const std::function<bool()>& condition) const {
+    const auto end = BootClock::now() + Millis(10'000);
+    while (!condition()) {
+      ASSERT_LT(BootClock::now(), end);
+      std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    }
+  }
+  std::uint16_t port_ = 0;
+  std::atomic<int> handled_{0};
+  std::atomic<std::size_t> connections_{0};
+  std::atomic<bool> stopped_{false};
+  std::function<void()> stop_, drain_;
+
+ private:
+  std::thread thread_;
+};
+
+constexpr std::string_view kGet = "GET /a HTTP/1.1\r\nHost: h\r\n\r\n";
+
+TEST_F(HttpServerTest, KeepsAConnectionAndAnswersInOrder) {
+  start();
+  Wire wire(port_);
+  wire.send(
+      "GET /later HTTP/1.1\r\nHost: h\r\n\r\nGET /b HTTP/1.1\r\nHost: h\r\n\r\nHEAD /c HTTP/1.1\r\nHost: "
+      "h\r\n\r\n");
+  EXPECT_EQ(wire.read().body, "GET /later ");
+  EXPECT_EQ(wire.read().body, "GET /b ");
+  EXPECT_EQ(wire.read(true).header("content-length"), "8");
+  wire.send(
+      "POST /d HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 2\r\nConnection: "
+      "close\r\n\r\n");
+  EXPECT_EQ(wire.read().status, 100);
+  wire.send("hi");
+  const Reply last = wire.read();
+  EXPECT_EQ(last.body, "POST /d hi");
+  EXPECT_EQ(last.header("connection"), "close");
+  EXPECT_TRUE(wire.at_end());
+}
+
+TEST_F(HttpServerTest, AClientThatEndedItsSideStillGetsItsAnswer) {
+  start();
+  for (const char* path : {"/later", "/a"}) {
+    Wire wire(port_);
+    wire.send("GET " + std::string(path) + " HTTP/1.1\r\nHost: h\r\n\r\n");
+    wire.end();
+    EXPECT_EQ(wire.read().status, 200) << path;
+    EXPECT_TRUE(wire.at_end());
+  }
+}
+
+TEST_F(HttpServerTest, AnAnswerThatNeverComesIs500) {
+  start();
+  Wire wire(port_);
+  wire.send("GET /drop HTTP/1.1\r\nHost: h\r\n\r\n");
+  EXPECT_EQ(wire.read().status, 500);
+}
+
+TEST_F(HttpServerTest, AClientThatLeftIsNoTrouble) {
+  start();
+  for (int i = 0; i < 20; ++i) {
+    Wire wire(port_);
+    wire.send(i % 2 == 0 ? "GET /later HTTP/1.1\r\nHost: h\r\n\r\n" : "GET /big HTTP/1.1\r\nHost: h\r\n\r\n");
+    const linger reset{1, 0};
+    if (i % 3 == 0) setsockopt(wire.fd(), SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+  }
+  until([&] { return handled_ == 20 && connections_ == 0; });
+  Wire wire(port_);
+  wire.send(kGet);
+  EXPECT_EQ(wire.read().status, 200);
+}
+
+TEST_F(HttpServerTest, RefusesCleanlyAndIsReadToTheEnd) {
+  start();
+  Wire wire(port_);
+  wire.send("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 100000\r\n\r\n" + std::string(100'000, 'a'));
+  EXPECT_EQ(wire.read().status, 413) << "not lost to a reset";
+  EXPECT_TRUE(wire.at_end());
+  Wire header(port_);
+  header.send("GET / HTTP/1.1\r\nX: " + std::string(200'000, 'a'));
+  EXPECT_EQ(header.read().status, 431);
+  Wire none(port_);
+  none.send("\x16\x03\x01hello\r\n\r\n");
+  EXPECT_EQ(none.read().status, 400);
+  EXPECT_EQ(handled_, 0);
+}
+
+TEST_F(HttpServerTest, HalfRequestsAreGivenUp) {
+  start({.head = Millis(300),
+         .body = Millis(300),
+         .idle = Millis(300),
+         .write = Millis(300),
+         .linger = Millis(300)});
+  Wire silent(port_);
+  Wire half(port_);
+  Wire body(port_);
+  Wire slow(port_);
+  half.send("GET / HTTP/1.1\r\nHo");
+  body.send("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nab");
+  // A byte now and then does not renew the deadline.
+  std::thread drip([&] {
+    for (int i = 0; i < 12; ++i) {
+      slow.send("G");
+      std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    }
+  });
+  EXPECT_TRUE(silent.at_end());
+  EXPECT_EQ(half.read().status, 408);
+  EXPECT_EQ(body.read().status, 408);
+  drip.join();
+  EXPECT_EQ(slow.read().status, 400) << "GG is no method: refused before its deadline, and never handled";
+  Wire unread(port_);
+  unread.send("GET /big HTTP/1.1\r\nHost: h\r\n\r\n");  // never reads its 8 MB
+  until([&] { return handled_ == 1 && connections_ == 0; });
+  Wire idle(port_);
+  idle.send(kGet);
+  EXPECT_EQ(idle.read().status, 200);
+  EXPECT_TRUE(idle.at_end()) << "and idle ones go";
+}
+
+TEST_F(HttpServerTest, PlacesAreLimitedAndIdleOnesGiveWay) {
+  start({.connections = 4, .per_address = 2});
+  Wire first(port_, "127.0.0.2");
+  first.send(kGet);
+  EXPECT_EQ(first.read().status, 200);
+  Wire busy(port_, "127.0.0.2");
+  busy.send("GET / HTTP/1.1\r\nHo");
+  until([&] { return connections_ == 2; });
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  Wire third(port_, "127.0.0.2");
+  third.send(kGet);
+  EXPECT_EQ(third.read().status, 200);
+  EXPECT_TRUE(first.at_end()) << "it waited for nothing";
+  third.send("GET / HTTP/1.1\r\nHo");
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  Wire fourth(port_, "127.0.0.2");
+  fourth.send(kGet);
+  EXPECT_EQ(fourth.read().status, 0) << "all places of this address are in use";
+  Wire other(port_, "127.0.0.3");
+  other.send(kGet);
+  EXPECT_EQ(other.read().status, 200) << "and other addresses have theirs";
+}
+
+TEST_F(HttpServerTest, DrainsWhatIsUnderWay) {
+  start();
+  Wire idle(port_);
+  idle.send(kGet);
+  EXPECT_EQ(idle.read().status, 200);
+  Wire busy(port_);
+  busy.send("GET /later HTTP/1.1\r\nHost: h\r\n\r\n");
+  until([&] { return handled_ == 2; });
+  drain_();
+  EXPECT_TRUE(idle.at_end());
+  const Reply reply = busy.read();
+  EXPECT_EQ(reply.status, 200);
+  EXPECT_EQ(reply.header("connection"), "close");
+  EXPECT_TRUE(busy.at_end());
+  busy.end();
+  until([&] { return stopped_.load(); });
+}
+
+}  // namespace
+}  // namespace nightlatch

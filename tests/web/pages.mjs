@@ -1,0 +1,137 @@
+// The portal's pages in chromium; started by tests/web/run, which says where in the environment. Prints a line for each
+// check, and `done` at the end.
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { chromium } from 'playwright-core';
+
+const { ORIGIN, ADDRESS, SPKI, SHOTS, HOLD, AGE, CHROMIUM } = process.env;
+const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+const host = new URL(ORIGIN).host;
+const PASSWORD = 'correct horse battery';
+
+async function check(name, test) {
+  try {
+    await test();
+    console.log(`ok    ${name}`);
+  } catch (error) {
+    console.log(`FAIL  ${name}`);
+    for (const line of String(error.message ?? error).split('\n').slice(0, 12)) console.log(`      ${line}`);
+  }
+}
+function assert(condition, message) {
+  if (!condition) throw new Error(message);
+}
+
+const browser = await chromium.launch({
+  executablePath: CHROMIUM,
+  args: ['--no-sandbox', '--disable-dev-shm-usage', '--disable-gpu', `--host-resolver-rules=MAP ${host} ${ADDRESS}`,
+         `--ignore-certificate-errors-spki-list=${SPKI}`],
+});
+const context = (options) => browser.newContext({ locale: 'en-GB', reducedMotion: 'reduce', ...options });
+
+// What a person without any script does, by keyboard.
+await check('signs in with JavaScript switched off, by keyboard alone', async () => {
+  const plain = await context({ javaScriptEnabled: false });
+  const page = await plain.newPage();
+  await page.goto(`${ORIGIN}/k/${HOLD}`);
+  assert((await page.getByRole('heading', { level: 1 }).textContent()) === 'Sign in to reach payroll', 'heading');
+  await page.keyboard.type('alice'); // the first field has the focus
+  await page.keyboard.press('Tab');
+  await page.keyboard.type('not the password');
+  await page.keyboard.press('Enter');
+  await page.waitForURL(`${ORIGIN}/sign-in`);
+  const alert = page.getByRole('alert');
+  assert((await alert.textContent()) === 'The name or the password is not right.', 'the error in words');
+  const password = page.getByLabel('Password');
+  assert((await password.getAttribute('aria-describedby')) === (await alert.getAttribute('id')), 'tied to the field');
+  assert((await page.getByLabel('Name').inputValue()) === 'alice', 'the name is still there');
+  await page.keyboard.type(PASSWORD); // and the password has the focus now
+  await page.keyboard.press('Enter');
+  await page.waitForURL(`${ORIGIN}/k/${HOLD}`);
+  assert((await page.getByRole('heading', { level: 1 }).textContent()) === 'Connected', 'connected');
+  const back = page.getByRole('link', { name: /^Go back to/ });
+  assert((await back.getAttribute('href')) === 'http://10.88.0.2/report?month=11', 'the way back');
+  await page.getByRole('link', { name: 'Your sessions' }).click();
+  await page.waitForURL(`${ORIGIN}/me`);
+  await page.getByRole('button', { name: 'Renew now' }).click();
+  await page.getByLabel('Password').fill(PASSWORD);
+  await page.getByRole('button', { name: 'Renew' }).click();
+  await page.waitForURL(`${ORIGIN}/me`);
+  await page.getByRole('button', { name: 'Sign out' }).click();
+  assert((await page.getByRole('heading', { level: 1 }).textContent()) === 'Signed out', 'signed out');
+  await page.goto(`${ORIGIN}/me`);
+  assert((await page.getByRole('heading', { level: 1 }).textContent()) === 'Sign in', 'and out it is');
+  await plain.close();
+});
+
+// Every page, in both schemes and at both widths: nothing to scroll sideways, nothing that axe objects to.
+async function judge(page, name, scheme) {
+  for (const width of [320, 1280]) {
+    await page.setViewportSize({ width, height: width === 320 ? 640 : 800 });
+    await check(`${name}, ${scheme}, ${width} px: fits and is accessible`, async () => {
+      const sideways = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+      assert(sideways <= 0, `${sideways} px stick out`);
+      await page.evaluate(axe);
+      const { violations } = await page.evaluate(() => globalThis.axe.run(document, {
+        runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'],
+      }));
+      assert(violations.length === 0, violations.map((v) => `${v.id}: ${v.help}\n${v.nodes[0].html}`).join('\n'));
+    });
+    await page.screenshot({ path: `${SHOTS}/${name}-${width}-${scheme}.png` });
+  }
+}
+
+for (const scheme of ['light', 'dark']) {
+  const tab = await context({ colorScheme: scheme, bypassCSP: true });
+  const page = await tab.newPage();
+  const wrong = [];
+  page.on('console', (message) => message.type() === 'error' && wrong.push(message.text()));
+  const fill = async (password) => {
+    await page.getByLabel('Name').fill('alice');
+    await page.getByLabel('Password').fill(password);
+    await Promise.all([page.waitForNavigation(), page.locator('main button').click()]);
+  };
+  await page.goto(ORIGIN);
+  await judge(page, 'sign-in', scheme);
+  await fill(PASSWORD);
+  execFileSync(AGE, [String(9 * 3600 + 120)]); // a sign-in that is too old for the payroll
+  await page.goto(`${ORIGIN}/k/${HOLD}`);
+  await check(`the captive page says why, ${scheme}`, async () => {
+    const why = await page.locator('.why').textContent();
+    assert(why === 'payroll asks for a sign-in every 8 h; your last was 9 h 2 min ago on this device.', why);
+  });
+  await judge(page, 'captive', scheme);
+  await fill('not the password');
+  await judge(page, 'error', scheme);
+  await fill(PASSWORD);
+  await judge(page, 'connected', scheme);
+  execFileSync(AGE, [String(40 * 60)]);
+  await page.goto(`${ORIGIN}/me`);
+  await judge(page, 'me', scheme);
+  await page.goto(`${ORIGIN}/k/ZZZZZZ`);
+  await judge(page, 'unknown', scheme);
+  await page.goto(`${ORIGIN}/me`);
+  await page.getByRole('button', { name: 'Sign out' }).click();
+  await judge(page, 'signed-out', scheme);
+  await check(`the pages load all they ask for, ${scheme}`, async () => {
+    const real = wrong.filter((text) => !/status of (403|404)/.test(text));
+    assert(real.length === 0, real.join('\n'));
+  });
+  await tab.close();
+}
+
+await check('the policy of the pages is enforced, and the style sheet passes it', async () => {
+  const tab = await context({});
+  const page = await tab.newPage();
+  const refused = [];
+  page.on('console', (message) => refused.push(message.text()));
+  await page.goto(ORIGIN);
+  const size = await page.evaluate(() => getComputedStyle(document.querySelector('main')).maxWidth);
+  assert(size === '448px', `main is ${size} wide: the style sheet was not applied`);
+  assert(refused.every((text) => !/Content Security Policy/.test(text)), refused.join('\n'));
+  await tab.close();
+});
+
+await browser.close();
+console.log('done');
