@@ -52,10 +52,13 @@ void Flow::start() {
           fmt::format("{}/{}/{}", source_.text(), ruling_.resource_name, to_text(ruling_.kind)))) {
     host_.audit().write(event("flow.refused"));
   }
-  if (!host_.watch(*this, Relay::client, accepted_.fd.get())) {
+  if (host_.counters().refusing >= host_.most_refusing() ||
+      !host_.watch(*this, Relay::client, accepted_.fd.get())) {
     close_refused(true);
     return;
   }
+  ++host_.counters().refusing;
+  counted_ = true;
   state_ = State::listening;
   set_timer(Millis(300));
 }

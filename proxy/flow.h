@@ -50,8 +50,10 @@ class Flow {
     virtual bool log_refusal(const std::string& key) = 0;  // false: the same was logged a moment ago
     struct Counters {
       std::uint64_t allowed = 0, refused = 0, held = 0, bytes = 0;
+      std::uint64_t refusing = 0;  // refused flows that are being answered now
     };
     virtual Counters& counters() = 0;
+    virtual std::uint64_t most_refusing() = 0;  // refused flows never crowd out allowed ones
   };
 
   struct Timer : WheelTimer {  // so that a worker finds the flow of a timer
@@ -114,6 +116,7 @@ class Flow {
   std::string answer_;
   std::size_t answered_ = 0;
   std::size_t thrown_away_ = 0;
+  bool counted_ = false;  // among those being refused
   BootTime opened_;
   BootTime deadline_ = BootTime::max();  // when the session, the drain or the overstay ends
   BootTime active_;                      // when bytes last moved

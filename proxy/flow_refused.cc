@@ -2,6 +2,7 @@
 #include <sys/socket.h>
 
 #include <cerrno>
+#include <utility>
 
 #include "base/text.h"
 #include "proxy/flow.h"
@@ -98,6 +99,7 @@ void Flow::close_refused(bool reset) {
   if (reset && accepted_.fd.valid()) reset_on_close(accepted_.fd.get());
   accepted_.fd.reset();
   timer_.unlink();
+  if (std::exchange(counted_, false)) --host_.counters().refusing;
   state_ = State::done;
   host_.finished(*this);
 }

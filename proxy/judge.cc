@@ -13,6 +13,10 @@ namespace nightlatch {
 
 namespace {
 
+// Somebody may lock even readers out for a moment (recovery after a crash): flows that run are not cut for
+// that.
+constexpr Millis kPatience{1000};
+
 Seconds local_offset(WallTime now) {
   const std::time_t t = std::chrono::floor<Seconds>(now).time_since_epoch().count();
   std::tm tm{};
@@ -77,7 +81,11 @@ Status Judge::load() {
 bool Judge::refresh(WallTime now) {
   auto version = db_.data_version();
   const bool same = version && data_version_ && *version == *data_version_ && office_ != nullptr;
-  if (same && local_offset(now) == utc_offset_) return false;
+  if (same && local_offset(now) == utc_offset_) {
+    read_at_ = BootClock::now();
+    locked_ = false;
+    return false;
+  }
   presence_.clear();
   clock_.reset();
   Status loaded = Done{};
@@ -91,6 +99,10 @@ bool Judge::refresh(WallTime now) {
       loaded = load();
     }
   }
+  if (!loaded && loaded.error().kind == ErrorKind::busy && BootClock::now() - read_at_ < kPatience) {
+    locked_ = true;
+    return false;
+  }
   if (!loaded) {
     if (!std::exchange(complained_, true)) {
       log_error("the store cannot be read, so nothing protected passes: {}", loaded.error().message);
@@ -101,6 +113,8 @@ bool Judge::refresh(WallTime now) {
   }
   if (std::exchange(complained_, false)) log_info("the store can be read again");
   data_version_ = *version;
+  read_at_ = BootClock::now();
+  locked_ = false;
   return true;
 }
 
@@ -142,7 +156,7 @@ Result<std::optional<Presence>> Judge::presence_of(DeviceId device) {
 }
 
 Ruling Judge::judge(const Source& source, const Destination& destination, WallTime now) {
-  if (office_ == nullptr) return unreadable();
+  if (office_ == nullptr || locked_) return unreadable();
   auto subject = subject_of(source, now);
   if (!subject) {
     log_error("the store cannot be read: {}", subject.error().message);

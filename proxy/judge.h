@@ -79,6 +79,8 @@ class Judge {
   std::string portal_url_;
   bool client_source_ = true;
   std::size_t max_flows_ = 0;
+  BootTime read_at_{};   // when the store was last read without trouble
+  bool locked_ = false;  // it is locked for a moment: nothing new passes, what runs is left alone
   bool complained_ = false;
 };
 

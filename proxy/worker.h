@@ -47,6 +47,7 @@ class Worker final : private Flow::Host {
   void finished(Flow& flow) override { finished_.push_back(flow.id()); }
   bool log_refusal(const std::string& key) override;
   Counters& counters() override { return counters_; }
+  std::uint64_t most_refusing() override { return judge_->max_flows() / 8 + 1; }
 
   static constexpr std::size_t kScratch = 128 * 1024;
   void run();
