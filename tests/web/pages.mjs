@@ -78,7 +78,8 @@ async function judge(page, name, scheme) {
       }));
       assert(violations.length === 0, violations.map((v) => `${v.id}: ${v.help}\n${v.nodes[0].html}`).join('\n'));
     });
-    await page.screenshot({ path: `${SHOTS}/${name}-${width}-${scheme}.png` });
+    await page.mouse.move(0, 0);
+    await page.screenshot({ path: `${SHOTS}/${name}-${width}-${scheme}.png`, fullPage: true });
   }
 }
 
