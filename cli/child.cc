@@ -25,6 +25,7 @@ namespace {
   // Until the lifeline is watched; it also comes back as a plain end when privileges are given up.
   prctl(PR_SET_PDEATHSIG, SIGTERM);
   if (getppid() != supervisor) _exit(1);
+  setpgid(0, 0);  // Ctrl-C is the supervisor's alone: it stops both in its own way
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);

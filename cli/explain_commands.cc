@@ -63,7 +63,7 @@ Result<std::vector<Destination>> parse_destination(const std::string& text) {
     rest.resize(slash);
   }
   const auto colon = rest.rfind(':');
-  if (colon == std::string::npos) return wrong;
+  if (colon == std::string::npos || rest.ends_with(']')) return wrong;
   std::string host = rest.substr(0, colon);
   const auto port = parse_port(rest.substr(colon + 1));
   if (!port) {

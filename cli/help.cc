@@ -80,7 +80,9 @@ std::string filled(const std::string& text, std::size_t width, const std::string
 std::string command_help(const Command& command) {
   std::string out = examples_text(command.examples);
   out += "\nUsage:\n" + filled("nightlatch " + synopsis(command), kWidth - 2, "  ");
-  out += fmt::format("\n{}.\n", command.summary);
+  std::string summary = command.summary;
+  if (summary[0] >= 'a' && summary[0] <= 'z') summary[0] = static_cast<char>(summary[0] - 'a' + 'A');
+  out += "\n" + filled(summary + ".", kWidth, "");
   if (!command.details.empty()) out += "\n" + filled(command.details, kWidth, "");
   Pairs arguments;
   for (const Argument& a : command.arguments) arguments.emplace_back(a.name, a.help);

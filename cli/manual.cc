@@ -12,6 +12,11 @@ namespace nightlatch::cli {
 
 namespace {
 
+std::string capital(std::string text) {
+  if (!text.empty() && text[0] >= 'a' && text[0] <= 'z') text[0] = static_cast<char>(text[0] - 'a' + 'A');
+  return text;
+}
+
 // Text for mdoc: a backslash is an escape, a dot or quote at the start of a line is a request, a hyphen is a
 // dash.
 std::string roff(std::string_view text) {
@@ -80,7 +85,7 @@ std::string option_items(const std::vector<Option>& options) {
     const std::string letter = o.letter == 0 ? "" : fmt::format("Fl {} , ", o.letter);
     out += ".It " + letter + "Fl " + roff("-" + o.name) + (o.value.empty() ? "" : " Ar " + quoted(o.value)) +
            "\n";
-    out += sentences(o.help + ".");
+    out += sentences(capital(o.help) + ".");
   }
   return out;
 }
@@ -94,11 +99,6 @@ std::string examples(const std::vector<Example>& list) {
   return out + ".Ed\n";
 }
 
-std::string capital(std::string text) {
-  if (!text.empty() && text[0] >= 'a' && text[0] <= 'z') text[0] = static_cast<char>(text[0] - 'a' + 'A');
-  return text;
-}
-
 std::string man_command(const Command& c) {
   std::string out = ".It Ic " + quoted(c.words()) + "\n";
   if (!c.arguments.empty() || !c.options.empty() || c.json) out += call(c) + ".Pp\n";
@@ -109,7 +109,7 @@ std::string man_command(const Command& c) {
     items += ".It Ar " + quoted(a.name) + "\n" + sentences(capital(a.help) + ".");
   items += option_items(c.options);
   if (!items.empty()) out += ".Bl -tag -width Ds\n" + items + ".El\n";
-  return out + ".Pp\n" + examples(c.examples);
+  return out + examples(c.examples);
 }
 
 }  // namespace
@@ -140,7 +140,7 @@ std::string man_page(const std::vector<Command>& table) {
       ".Sh EXIT STATUS\n.Bl -tag -width Ds\n";
   for (const ExitStatus& s : exit_statuses())
     out += fmt::format(".It {}\n{}", s.status, sentences(capital(s.meaning) + "."));
-  return out + ".El\n.Sh SEE ALSO\n.Xr ip-rule 8 ,\n.Xr iptables 8 ,\n.Xr systemd.service 5\n";
+  return out + ".El\n.Sh SEE ALSO\n.Xr systemd.service 5 ,\n.Xr ip-rule 8 ,\n.Xr iptables 8\n";
 }
 
 namespace {

@@ -56,7 +56,11 @@ bool wants_help(const Strings& words) {
 }
 
 std::string did_you_mean(const std::string& word, const Strings& candidates, const std::string& otherwise) {
-  const std::string near = nearest(word, candidates);
+  // What was only begun is meant before what merely looks alike.
+  const auto begun = std::find_if(candidates.begin(), candidates.end(), [&](const std::string& c) {
+    return word.size() > 4 && c.starts_with(word);
+  });
+  const std::string near = begun != candidates.end() ? *begun : nearest(word, candidates);
   return near.empty() ? otherwise : fmt::format("did you mean '{}'?", near);
 }
 
@@ -67,7 +71,7 @@ Error unknown_command(const std::vector<Command>& commands, const std::string& w
   }
   // "list users" for "user list".
   for (const Command& c : commands) {
-    if (c.verb == word) {
+    if (!c.verb.empty() && c.verb == word) {
       return Error::usage(fmt::format("there is no command '{}'", word),
                           fmt::format("the noun comes first: nightlatch {} {}", c.noun, c.verb));
     }

@@ -24,7 +24,7 @@ Result<std::string> from_stream(std::istream& in, const std::string& name) {
   std::string text(kLongest + 1, '\0');
   in.read(text.data(), static_cast<std::streamsize>(text.size()));
   text.resize(static_cast<std::size_t>(in.gcount()));
-  if (in.bad()) return Error::failure(fmt::format("--password-file: {} could not be read", name));
+  if (in.bad()) return Error::usage(fmt::format("--password-file: {} could not be read", name));
   if (text.size() > kLongest) {
     wipe(text);
     return Error::usage(fmt::format("--password-file: {} holds more than {} bytes", name, kLongest),

@@ -54,8 +54,8 @@ Result<int> run_get(Context& context) {
   if (context.count() == 0) {
     std::vector<Record> rows;
     for (const SettingRow& s : *settings) rows.push_back(record_of(s));
-    print_rows(context, rows, {{"KEY", "key"}, {"VALUE", "value"}, {"ORIGIN", "origin"}, {"", "summary"}},
-               "");
+    print_rows(context, rows,
+               {{"KEY", "key"}, {"VALUE", "value"}, {"ORIGIN", "origin"}, {"ABOUT", "summary"}}, "");
     return 0;
   }
   const std::string& key = context.argument(0);
