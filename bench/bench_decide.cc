@@ -155,29 +155,28 @@ BENCHMARK(misses)->Args({10, 10})->Args({10'000, 1'000});
 BENCHMARK(mixed)->Args({10, 10})->Args({10'000, 1'000});
 BENCHMARK(build)->Args({10, 10})->Args({10'000, 1'000})->Unit(benchmark::kMicrosecond);
 
-// Prints as usual, and afterwards the ratio of each pair of offices.
+// Prints as usual, and afterwards the ratio of each pair of offices: of the medians where there are
+// repetitions.
 class RatioReporter : public benchmark::ConsoleReporter {
  public:
   void ReportRuns(const std::vector<Run>& runs) override {
     for (const Run& run : runs) {
       if (run.run_type != Run::RT_Iteration && run.aggregate_name != "median") continue;
-      times_[run.run_name.function_name].push_back(run.GetAdjustedCPUTime());
+      times_[run.run_name.function_name][run.run_name.args] = run.GetAdjustedCPUTime();
     }
     ConsoleReporter::ReportRuns(runs);
   }
 
   void Finalize() override {
-    for (const auto& [name, times] : times_) {
-      // With repetitions the median comes last of each office's runs.
-      const std::size_t half = times.size() / 2;
-      if (name == "build" || half == 0) continue;
+    for (auto& [name, times] : times_) {
+      if (name == "build" || times.size() != 2) continue;
       std::printf("ratio %s: %.2f (large office against small)\n", name.c_str(),
-                  times.back() / times[half - 1]);
+                  times["10000/1000"] / times["10/10"]);
     }
   }
 
  private:
-  std::map<std::string, std::vector<double>> times_;
+  std::map<std::string, std::map<std::string, double>> times_;
 };
 
 }  // namespace

@@ -27,7 +27,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   FirstBytes whole, cut;
   feed(whole, bytes, std::max<std::size_t>(1, bytes.size()));
   feed(cut, bytes, 1);
-  check(whole.speech() == cut.speech(), "the cut does not matter for the kind");
+  // Beyond the limit of fields, how far the parser came decides between "too many" and "not HTTP".
+  const bool crowded = std::count(bytes.begin(), bytes.end(), '\n') > 100;
+  check(crowded || whole.speech() == cut.speech(), "the cut does not matter for the kind");
+  if (whole.speech() != cut.speech()) return 0;
   // A request with a body is answered as soon as its head is there, and then nothing more is known of it.
   check(!cut.wants_html() || whole.wants_html(), "nor for a page");
   check(cut.url().empty() || whole.url() == cut.url(), "nor for the address");
