@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <utility>
 
 #include "base/text.h"
 
@@ -36,13 +37,6 @@ Throttle::Counter* Throttle::find(const std::string& key) {
   return &*it->second;
 }
 
-int Throttle::failures(const std::string& key, Seconds& wait) {
-  const Counter* counter = find(key);
-  if (counter == nullptr) return 0;
-  wait = std::chrono::ceil<Seconds>(counter->ends - now_());
-  return counter->failures;
-}
-
 void Throttle::add(const std::string& key, Seconds window) {
   if (Counter* counter = find(key); counter != nullptr) {
     ++counter->failures;
@@ -53,7 +47,7 @@ void Throttle::add(const std::string& key, Seconds window) {
     index_.erase(counters_.back().key);
     counters_.pop_back();
   }
-  counters_.push_front({key, 1, now_() + window});
+  counters_.push_front({key, 1, false, now_() + window});
   index_[key] = counters_.begin();
 }
 
@@ -67,20 +61,24 @@ void Throttle::take_back(const std::string& key) {
 
 Throttle::Decision Throttle::attempt(std::string_view account, std::string_view source) {
   const Keys keys(account, source);
-  Seconds pair_wait{0};
-  Seconds source_wait{0};
-  Seconds account_wait{0};
-  const bool pair_full = failures(keys.pair, pair_wait) >= limits_.pair_failures;
-  const bool source_full = failures(keys.source, source_wait) >= limits_.source_failures;
-  if (pair_full || source_full) {
-    return {false, std::max(pair_full ? pair_wait : Seconds(0), source_full ? source_wait : Seconds(0)),
-            Millis(0)};
-  }
-  const bool guessed_at = failures(keys.account, account_wait) >= limits_.account_failures;
+  Decision decision;
+  const auto stop_at = [&](const std::string& key, int limit) {
+    Counter* counter = find(key);
+    if (counter == nullptr || counter->failures < limit) return;
+    decision.allowed = false;
+    decision.retry_after = std::max(decision.retry_after, std::chrono::ceil<Seconds>(counter->ends - now_()));
+    decision.first_refusal = decision.first_refusal || !std::exchange(counter->told, true);
+  };
+  stop_at(keys.pair, limits_.pair_failures);
+  stop_at(keys.source, limits_.source_failures);
+  if (!decision.allowed) return decision;
+  const Counter* guessed_at = find(keys.account);
+  if (guessed_at != nullptr && guessed_at->failures >= limits_.account_failures)
+    decision.delay = limits_.account_delay;
   add(keys.pair, limits_.pair_window);
   add(keys.source, limits_.source_window);
   add(keys.account, limits_.account_window);
-  return {true, Seconds(0), guessed_at ? limits_.account_delay : Millis(0)};
+  return decision;
 }
 
 void Throttle::succeeded(std::string_view account, std::string_view source) {

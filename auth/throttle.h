@@ -31,8 +31,9 @@ class Throttle {
 
   struct Decision {
     bool allowed = true;
-    Seconds retry_after{0};  // when not allowed
-    Millis delay{0};         // when allowed: wait so long before answering
+    Seconds retry_after{0};      // when not allowed
+    Millis delay{0};             // when allowed: wait so long before answering
+    bool first_refusal = false;  // of this window: worth a line in the log
   };
   // Counts the attempt as a failure until succeeded() takes it back: attempts made at the same time all
   // count. `source` is the device's MAC or address as text; an unknown account counts like any other.
@@ -48,10 +49,10 @@ class Throttle {
   struct Counter {
     std::string key;
     int failures = 0;
-    BootTime ends{};  // of the window that began with the first failure
+    bool told = false;  // a refusal has been given because of it
+    BootTime ends{};    // of the window that began with the first failure
   };
   Counter* find(const std::string& key);
-  int failures(const std::string& key, Seconds& wait);
   void add(const std::string& key, Seconds window);
   void take_back(const std::string& key);
 

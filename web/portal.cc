@@ -1,8 +1,10 @@
 #include "web/portal.h"
 
 #include <fmt/format.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <memory>
@@ -45,6 +47,15 @@ std::string read_text(const std::string& path) {
   text.resize(std::fread(text.data(), 1, text.size(), file));
   std::fclose(file);
   return text;
+}
+
+// Room for every connection that HttpServer may keep; it copes with less.
+void raise_descriptor_limit() {
+  constexpr rlim_t wanted = 4096;
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= wanted) return;
+  limit.rlim_cur = std::min(wanted, limit.rlim_max);
+  (void)setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 // Everything that needs root is done while this is made; run() is for afterwards.
@@ -157,6 +168,7 @@ class Portal {
 
 int run_portal(const PortalOptions& options) {
   std::signal(SIGPIPE, SIG_IGN);  // NOLINT: a client that has left is no reason to end
+  raise_descriptor_limit();
   std::optional<PortalConfig> config;
   {
     // Opened for writing, so that an older store is brought up to date; closed before the user changes.

@@ -89,6 +89,7 @@ class Site {
 
   // site_sign_in.cc
   void post_sign_in(const VisitPtr& v);
+  void throttled(const std::shared_ptr<SignInTry>& t, const Throttle::Decision& decision);
   void verified(const std::shared_ptr<SignInTry>& t);
   void record(const std::shared_ptr<SignInTry>& t);
   void signed_in(const std::shared_ptr<SignInTry>& t);
@@ -104,6 +105,7 @@ class Site {
   AuditWriter& audit_;
   Throttle throttle_;
   FormTokens tokens_;
+  std::size_t checking_ = 0;               // passwords in the thread pool
   std::list<std::unique_ptr<Work>> work_;  // passwords being checked, and answers being delayed
 };
 

@@ -93,24 +93,10 @@ void Site::post_sign_in(const VisitPtr& v) {
   t->password = form->get("password");
   t->hold = form->get("hold");
   t->source = throttle_source(v->place);
-  if (work_.size() >= kMostChecks) return unavailable(v, Error::busy("too many sign-ins at the same time"));
+  if (checking_ >= kMostChecks) return unavailable(v, Error::busy("too many sign-ins at the same time"));
 
   const Throttle::Decision decision = throttle_.attempt(t->name, t->source);
-  if (!decision.allowed) {
-    auto own = own_hold(*v, t->hold);
-    MessagePage page;
-    page.status = 429;
-    page.tone = MessagePage::Tone::bad;
-    page.heading = "Too many attempts";
-    page.paragraphs = {fmt::format("Please wait {} before you try again from this device.",
-                                   format_age(decision.retry_after)),
-                       "Elsewhere the right password still works."};
-    page.links = {{own && *own ? "/k/" + (*own)->code : "/", "Back to the sign-in page"}};
-    page.facts = {{"retry_after_s", decision.retry_after.count()}};
-    HttpResponse response = show(v->frame, page);
-    response.headers.emplace_back("Retry-After", std::to_string(decision.retry_after.count()));
-    return respond(v, std::move(response));
-  }
+  if (!decision.allowed) return throttled(t, decision);
   t->delay = decision.delay;
   // A name that cannot be one is treated like one that does not exist.
   if (check_name(t->name, "name")) {
@@ -123,6 +109,7 @@ void Site::post_sign_in(const VisitPtr& v) {
   }
   // The same work for every name: neither the answer nor its time tells which ones exist.
   work_.push_back(std::make_unique<Work>());
+  ++checking_;
   const auto work = std::prev(work_.end());
   (*work)->ticket = run_in_pool(
       loop_,
@@ -132,6 +119,7 @@ void Site::post_sign_in(const VisitPtr& v) {
       },
       [this, t, work] {
         wipe(t->password);
+        --checking_;
         if (t->delay == Millis(0)) {
           const std::unique_ptr<Work> finished = std::move(*work);
           work_.erase(work);
@@ -145,6 +133,34 @@ void Site::post_sign_in(const VisitPtr& v) {
         });
         (*work)->timer->once(t->delay);
       });
+}
+
+void Site::throttled(const std::shared_ptr<SignInTry>& t, const Throttle::Decision& decision) {
+  const VisitPtr& v = t->v;
+  if (decision.first_refusal) {
+    AuditEvent e;
+    e.at = v->now;
+    e.event = "sign_in.throttled";
+    e.device = v->device != nullptr ? v->device->name : "";
+    e.verdict = "deny";
+    e.reason = "too_many_failures";
+    e.source = v->place.address.text();
+    e.detail = fmt::format("no sign-in from here for {}", format_age(decision.retry_after));
+    audit_.write(std::move(e));
+  }
+  auto own = own_hold(*v, t->hold);
+  MessagePage page;
+  page.status = 429;
+  page.tone = MessagePage::Tone::bad;
+  page.heading = "Too many attempts";
+  page.paragraphs = {
+      fmt::format("Please wait {} before you try again from this device.", format_age(decision.retry_after)),
+      "Elsewhere the right password still works."};
+  page.links = {{own && *own ? "/k/" + (*own)->code : "/", "Back to the sign-in page"}};
+  page.facts = {{"retry_after_s", decision.retry_after.count()}};
+  HttpResponse response = show(v->frame, page);
+  response.headers.emplace_back("Retry-After", std::to_string(decision.retry_after.count()));
+  respond(v, std::move(response));
 }
 
 void Site::verified(const std::shared_ptr<SignInTry>& t) {

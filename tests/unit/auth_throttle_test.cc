@@ -18,6 +18,9 @@ TEST_F(ThrottleTest, FiveFailuresOfAnAccountFromOnePlace) {
   const auto stopped = throttle_.attempt("Alice", "pc1");
   EXPECT_FALSE(stopped.allowed) << "in any case of letters";
   EXPECT_EQ(stopped.retry_after, Seconds(240));
+  EXPECT_TRUE(stopped.first_refusal);
+  EXPECT_FALSE(throttle_.attempt("alice", "pc1").first_refusal)
+      << "one line in the log, however often they try";
   EXPECT_TRUE(allowed("alice", "pc2")) << "the account itself is not locked";
   EXPECT_TRUE(allowed("bob", "pc1")) << "nor is the place";
   now_ += Seconds(240);

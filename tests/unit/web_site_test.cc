@@ -191,8 +191,14 @@ TEST_F(SiteTest, GuessingIsStoppedWhereItComesFromAndNowhereElse) {
   EXPECT_EQ(stopped.status, 429);
   EXPECT_GT(std::stoi(stopped.header("retry-after")), 200);
   EXPECT_EQ(sign_ins(), 0U);
+  EXPECT_EQ(alice.sign_in(alice.get("/"), "alice", kPassword).status, 429);
   auto elsewhere = browser(kBobPc);
   EXPECT_EQ(elsewhere.sign_in(elsewhere.get("/"), "alice", kPassword).status, 303);
+  stop();
+  std::map<std::string, int> events;
+  for (const AuditRow& row : log()) ++events[row.event.event];
+  EXPECT_EQ(events["sign_in.refused"], 5);
+  EXPECT_EQ(events["sign_in.throttled"], 1);
 }
 
 TEST_F(SiteTest, DevicesAreTakenInAsTheSettingSays) {
