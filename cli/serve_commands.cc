@@ -43,10 +43,11 @@ Status check_store(const std::string& store) {
   Result<Database> db = open_store(store, Database::Access::write);
   if (!db) return as_invalid(db.error());
   Result<std::vector<std::string>> damage = check_integrity(*db);
-  if (!damage) return as_invalid(damage.error());
-  if (!damage->empty()) {
-    return Error::invalid(fmt::format("{}: the store is damaged: {}", store, damage->front()),
-                          "it is left as it is; restore a backup");
+  if (!damage && damage.error().kind == ErrorKind::busy) return damage.error();
+  if (!damage || !damage->empty()) {
+    return Error::invalid(
+        fmt::format("{}: the store is damaged: {}", store, damage ? damage->front() : damage.error().message),
+        "it is left as it is; restore a backup");
   }
   if (const auto office = load_office(*db); !office) return as_invalid(office.error());
 

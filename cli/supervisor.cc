@@ -33,10 +33,12 @@ constexpr Millis kLongEnough{10'000};  // a child that lived so long starts over
 constexpr Millis kStopLimit{15'000};
 constexpr Millis kRemnantLimit{10'000};  // how long the children of a killed supervisor may take to leave
 constexpr int kBadConfiguration = 5;
+constexpr int kMostAttempts = 7;  // for a process that was never ready
 
 struct Watched {
   Child child;
   bool was_ready = false;  // at any time
+  int attempts = 0;
   Millis delay = kFirstDelay;
   std::optional<BootTime> start_at;  // when it is to be started (again)
 };
@@ -104,6 +106,7 @@ void Supervisor::start_due() {
   for (Watched& w : watched_) {
     if (stopping_ || !w.start_at || *w.start_at > now) continue;
     w.start_at.reset();
+    ++w.attempts;
     if (const Status started = start_child(w.child, options_); !started) {
       log_error("the {} could not be started: {}", w.child.role, started.error().message);
       w.start_at = now + w.delay;
@@ -183,6 +186,12 @@ void Supervisor::ended(Watched& w, int status) {
   if (!w.was_ready && is_exit(status, kBadConfiguration)) {
     log_error("the {} cannot start with this configuration: giving up", w.child.role);
     stop(kBadConfiguration);
+    return;
+  }
+  if (!w.was_ready && w.attempts >= kMostAttempts) {
+    log_error("the {} {}, for the {}th time without having come up: giving up", w.child.role,
+              describe_end(status), w.attempts);
+    stop(1);
     return;
   }
   if (lived >= kLongEnough) w.delay = kFirstDelay;

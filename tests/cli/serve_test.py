@@ -91,6 +91,8 @@ class ServeTest(unittest.TestCase):
             pids = children(serve.process.pid)
             serve.process.kill()
             serve.process.wait()
+            serve.reader.join(5)
+            serve.process.stderr.close()
             until(lambda: not any(map(alive, pids)), 20, "the children's end")
 
     def cli(self, *words, expect=0, store=None):
@@ -171,12 +173,23 @@ class ServeTest(unittest.TestCase):
                 self.assertEqual(sock.recv(100), b"STOPPING=1")
 
     def test_a_configuration_that_cannot_work_is_not_tried_for_ever(self):
-        self.cli("set", "portal.certificate", "/nonexistent/certificate.pem")
-        self.cli("set", "portal.key", "/nonexistent/key.pem")
+        bad = self.store.with_name("bad.pem")
+        bad.write_text("this is no certificate\n")
+        self.cli("set", "portal.certificate", str(bad))
+        self.cli("set", "portal.key", str(bad))
         serve = self.serve(ready=False)
         self.assertEqual(serve.process.wait(20), 5, serve.lines)
-        serve.reader.join(5)
-        self.assertTrue(any("/nonexistent" in line for line in serve.lines), serve.lines)
+        serve.said("bad.pem", 5)
+        serve.said("giving up", 5)
+
+    def test_a_process_that_never_comes_up_is_given_up(self):
+        self.cli("set", "portal.https", "10.77.0.1:9443")
+        with socket.socket() as taken:
+            taken.bind(("10.77.0.1", 9443))
+            taken.listen()
+            serve = self.serve(ready=False)
+            self.assertEqual(serve.process.wait(60), 1, serve.lines)
+        serve.said("7th time", 5)
 
     def test_a_store_that_cannot_be_used_is_refused_and_left_alone(self):
         absent = self.store.with_name("absent.db")
