@@ -2,11 +2,13 @@
 # docs/how-to/office-gateway.md for how to run it; it needs the gateway's own network, not a container's.
 #
 #   docker build -t nightlatch .                     the image
-#   docker build --target test -t nightlatch-test .  runs the unit tests on the way
-FROM debian:trixie-slim AS build
+#   docker build --target test -t nightlatch-test .  only runs the unit tests
+FROM debian:trixie-slim AS tools
 WORKDIR /src
 COPY tools/install-deps tools/
 RUN tools/install-deps build && rm -rf /var/lib/apt/lists/*
+
+FROM tools AS build
 COPY . .
 RUN cmake --preset release && cmake --build --preset release \
  && cmake --install build/release --prefix /usr --strip
@@ -14,8 +16,9 @@ RUN cmake --preset release && cmake --build --preset release \
 RUN ldd /usr/sbin/nightlatch | sed -n 's/.*=> \(\/[^ ]*\) .*/\1/p' | xargs -n 1 readlink -f | xargs -n 1 basename \
   | xargs -I '{}' dpkg -S '*/{}' | cut -d: -f1 | sort -u >/runtime-packages && cat /runtime-packages
 
-FROM build AS test
+FROM tools AS test
 RUN tools/install-deps unit && rm -rf /var/lib/apt/lists/*
+COPY . .
 RUN cmake --preset dev && cmake --build --preset dev && ctest --test-dir build/dev --output-on-failure
 
 FROM debian:trixie-slim
