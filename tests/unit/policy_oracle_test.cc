@@ -319,7 +319,7 @@ TEST(Oracle, RandomOffices) {
     const Office office(random.office());
     for (int i = 0; i < 200; ++i) {
       const WallTime now = kMonday + Millis(static_cast<std::int64_t>(random.below(604'800)) * 1000 +
-                                            random.below(2) * 60'000);
+                                            random.below(2) * std::int64_t{60'000});
       const Subject s = random.subject(now);
       const Destination d{random.address(), random.port(), random.one_in(3) ? Protocol::udp : Protocol::tcp};
       if (!tally.check(office, s, d, now, "seed " + std::to_string(seed) + " case " + std::to_string(i)))
