@@ -145,7 +145,7 @@ TEST(Endpoint, PassesThroughSocketAddresses) {
       sockaddr_storage raw{};
       const unsigned n = e.to_sockaddr(raw, as_v6);
       EXPECT_EQ(n, as_v6 || !e.address.is_v4() ? sizeof(sockaddr_in6) : sizeof(sockaddr_in));
-      EXPECT_EQ(Endpoint::from_sockaddr(static_cast<const sockaddr*>(static_cast<const void*>(&raw))), e);
+      EXPECT_EQ(Endpoint::from_sockaddr(reinterpret_cast<const sockaddr*>(&raw)), e);
     }
   }
   sockaddr other{};
