@@ -6,6 +6,8 @@
 #include <charconv>
 #include <ctime>
 
+#include "base/text.h"
+
 namespace nightlatch {
 
 BootTime BootClock::now() noexcept {
@@ -26,7 +28,8 @@ struct Unit {
 constexpr std::array<Unit, 5> kUnits{{{'w', 604800}, {'d', 86400}, {'h', 3600}, {'m', 60}, {'s', 1}}};
 
 Error bad_duration(std::string_view text, std::string_view what) {
-  return Error::usage(fmt::format("{}: '{}' is not a duration", what, text),
+  const std::string shown = text.size() > 100 ? "(too long)" : printable(text);
+  return Error::usage(fmt::format("{}: '{}' is not a duration", what, shown),
                       "write a number with its unit, such as 90s, 15m, 8h or 7d; 0 means every time");
 }
 }  // namespace
@@ -137,8 +140,12 @@ std::optional<WallTime> parse_rfc3339(std::string_view text) {
   } else {
     return std::nullopt;
   }
-  return std::chrono::sys_days(date) + std::chrono::hours(hour) + std::chrono::minutes(minute) +
-         std::chrono::seconds(second) - offset;
+  const WallTime t = std::chrono::sys_days(date) + std::chrono::hours(hour) + std::chrono::minutes(minute) +
+                     std::chrono::seconds(second) - offset;
+  // An offset or a leap second must not carry it out of the years that can be written.
+  if (t < from_ms(0) || t >= WallTime(std::chrono::sys_days(std::chrono::year(10'000) / 1 / 1)))
+    return std::nullopt;
+  return t;
 }
 
 }  // namespace nightlatch

@@ -8,6 +8,15 @@
 
 namespace nightlatch {
 
+namespace {
+bool is_token(std::string_view s) {  // RFC 9110 section 5.6.2
+  return !s.empty() && std::all_of(s.begin(), s.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
+  });
+}
+}  // namespace
+
 struct HttpParser::Impl {
   explicit Impl(const HttpLimits& l) : limits(l) {
     llhttp_settings_init(&settings);
@@ -70,6 +79,9 @@ struct HttpParser::Impl {
 
   void end_field() {
     head_bytes += 4;  // ": " and the line's end
+    // RFC 9112 section 5.1, RFC 9110 section 5.5: llhttp lets some of these through.
+    if (!is_token(field) || value.find_first_of(std::string_view("\r\n\0", 3)) != std::string::npos)
+      fail(400);
     request.headers.emplace_back(lower(field), trim(value));
     field.clear();
     value.clear();
@@ -154,7 +166,7 @@ HttpParser::Progress HttpParser::feed(std::string_view bytes, std::size_t& used)
   if (impl_->failure != 0) return Progress::failed;
   if (impl_->done) return Progress::complete;
   const llhttp_errno_t status = llhttp_execute(&impl_->parser, bytes.data(), bytes.size());
-  if (status == HPE_OK) {
+  if (status == HPE_OK && impl_->failure == 0) {
     used = bytes.size();
     return Progress::more;
   }

@@ -5,7 +5,8 @@
 namespace nightlatch {
 
 Result<std::unique_ptr<OfficeReader>> OfficeReader::open(const std::string& store_path) {
-  auto db = open_store(store_path, Database::Access::read);
+  // On the loop: a reader needs no lock, and where it would the answer is "try again".
+  auto db = open_store(store_path, Database::Access::read, Millis(0));
   if (!db) return db.error();
   return std::unique_ptr<OfficeReader>(
       new OfficeReader(std::move(*db)));  // NOLINT: the constructor is private
