@@ -50,6 +50,7 @@ TEST_F(OfficeCaTest, SignsACertificateThatVerifies) {
   EXPECT_NE(ca.find("ASN1 OID: prime256v1"), std::string::npos);
   const std::string server = openssl("x509 -noout -text -in " + paths.certificate);
   EXPECT_NE(server.find("CA:FALSE"), std::string::npos);
+  EXPECT_NE(server.find("DNS:gate.office.example"), std::string::npos);
   EXPECT_NE(server.find("TLS Web Server Authentication"), std::string::npos);
   EXPECT_EQ(mode_of(paths.ca_key), 0600U);
   EXPECT_EQ(mode_of(paths.key), 0640U);
