@@ -1,10 +1,11 @@
 // log: the audit log, and what is added to it while one watches.
 #include <fmt/format.h>
+#include <poll.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <charconv>
 #include <ostream>
-#include <thread>
 
 #include "base/text.h"
 #include "cli/context.h"
@@ -113,13 +114,15 @@ void print_line(Context& context, const AuditRow& row) {
   context.io.out << (context.json() ? json_text(record_of(row)) : line_of(context, row)) << '\n';
 }
 
-// Until the reader goes away (the pipe's end ends the program) or it is interrupted.
+// Until the reader goes away or it is interrupted.
 Result<int> follow(Context& context, Database& log, AuditFilter filter) {
   filter.limit = 0;
   while (true) {
     context.io.out.flush();
     if (!context.io.out) return 0;
-    std::this_thread::sleep_for(kFollowPause);
+    // Nobody may be left to read it, long before there is something to write.
+    pollfd reader{STDOUT_FILENO, 0, 0};
+    if (poll(&reader, 1, static_cast<int>(kFollowPause.count())) > 0) return 0;
     Result<std::vector<AuditRow>> rows = read_audit(log, filter);
     if (!rows) return rows.error();
     for (const AuditRow& row : *rows) {

@@ -210,6 +210,24 @@ class ServeTest(unittest.TestCase):
         self.assertEqual(self.store.stat().st_mode & 0o7777, 0o660)
         self.assertEqual(serve.end(), 0)
 
+    def test_init_opens_nobody_elses_folder_to_the_group(self):
+        folder = self.store.parent.parent / "shared"
+        folder.mkdir()
+        (folder / "letter").write_text("private")
+        before = folder.stat()
+        done = self.cli("init", "--portal", "x.example", store=folder / "office.db", expect=2)
+        self.assertIn("a folder of its own", done.stderr)
+        self.assertEqual((folder.stat().st_mode, folder.stat().st_gid), (before.st_mode, before.st_gid))
+        self.assertEqual([f.name for f in folder.iterdir()], ["letter"])
+
+    def test_following_the_log_ends_with_its_reader(self):
+        follow = subprocess.Popen([BINARY, "log", "--follow", "--store", str(self.store)], stdout=subprocess.PIPE, text=True)
+        self.assertIn("init", follow.stdout.readline())
+        self.cli("set", "mode", "observe")
+        self.assertIn("set mode observe", follow.stdout.readline())
+        follow.stdout.close()
+        self.assertEqual(follow.wait(5), 0)
+
     def test_children_that_die_at_once_are_started_ever_more_slowly(self):
         serve = self.serve()
         pid = serve.role("portal")
