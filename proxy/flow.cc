@@ -12,7 +12,7 @@ namespace nightlatch {
 
 namespace {
 constexpr Millis kConnectTimeout{10'000};
-constexpr std::size_t kBudget = 512 * 1024;  // bytes that one flow moves before the others have their turn
+constexpr std::size_t kBudget = 512UL * 1024;  // bytes that one flow moves before the others have their turn
 
 BootTime boot_of(WallTime when, WallTime wall, BootTime boot) {
   return when == kNever ? BootTime::max() : boot + std::max(when - wall, Millis(0));

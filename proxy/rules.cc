@@ -67,6 +67,7 @@ std::string set_script(const Family& f, const RulesInput& input) {
 
 std::string tables_script(const Family& f, const RulesInput& input) {
   std::vector<std::string> interfaces;
+  interfaces.reserve(input.lan.size() + 1);
   for (const std::string& name : input.lan) interfaces.push_back(fmt::format("-i {} ", name));
   if (interfaces.empty()) interfaces.emplace_back();
 

@@ -36,7 +36,7 @@ void set_common(int fd) {
   set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
 }
 
-sockaddr* as_sockaddr(sockaddr_storage& s) { return static_cast<sockaddr*>(static_cast<void*>(&s)); }
+sockaddr* as_sockaddr(sockaddr_storage& s) { return reinterpret_cast<sockaddr*>(&s); }
 
 Error failed(const char* doing) { return Error::failure(fmt::format("{}: {}", doing, std::strerror(errno))); }
 

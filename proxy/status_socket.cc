@@ -26,8 +26,9 @@ Result<std::unique_ptr<StatusSocket>> StatusSocket::open(Loop& loop, const std::
   }
   std::memcpy(address.sun_path, path.data(), path.size());
   s->fd_ = Fd(socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  if (!s->fd_.valid()) return Error::failure(fmt::format("{}: {}", path, std::strerror(errno)));
   unlink(path.c_str());  // of a gate that was killed; the supervisor's lock keeps a second one away
-  if (bind(s->fd_.get(), static_cast<sockaddr*>(static_cast<void*>(&address)), sizeof address) != 0 ||
+  if (bind(s->fd_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 ||
       chmod(path.c_str(), 0660) != 0 || listen(s->fd_.get(), 16) != 0) {
     return Error::failure(fmt::format("{}: {}", path, std::strerror(errno)));
   }

@@ -49,7 +49,7 @@ class Worker final : private Flow::Host {
   Counters& counters() override { return counters_; }
   std::uint64_t most_refusing() override { return judge_->max_flows() / 8 + 1; }
 
-  static constexpr std::size_t kScratch = 128 * 1024;
+  static constexpr std::size_t kScratch = 128UL * 1024;
   void run();
   void post(std::function<void()> what);  // any thread
   void turn();  // everything that epoll has, then the flows whose budget was used up
