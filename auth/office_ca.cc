@@ -10,11 +10,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
+#include <iterator>
 #include <memory>
+#include <vector>
 
 #include "base/address.h"
 #include "base/fd.h"
@@ -70,7 +73,7 @@ Status write_file(const std::string& path, const std::string& text, mode_t mode,
 Result<std::string> read_file(const std::string& path) {
   const std::unique_ptr<std::FILE, Freed<std::fclose>> f(std::fopen(path.c_str(), "re"));
   if (!f) return file_failed(path);
-  std::string text(64 * 1024, '\0');
+  std::string text(65536, '\0');
   text.resize(std::fread(text.data(), 1, text.size(), f.get()));
   return text;
 }
@@ -148,11 +151,11 @@ Result<Certificate> begin_certificate(EVP_PKEY* key, const std::string& name, Wa
   X509_time_adj_ex(X509_getm_notAfter(certificate.get()), static_cast<int>(days), -3601, &start);
   X509_set_pubkey(certificate.get(), key);
   X509_NAME* subject = X509_get_subject_name(certificate.get());
-  const std::string shortened = name.substr(0, 64);  // RFC 5280 appendix A.1: ub-common-name
-  if (X509_NAME_add_entry_by_txt(
-          subject, "CN", MBSTRING_UTF8,
-          static_cast<const unsigned char*>(static_cast<const void*>(shortened.data())),
-          static_cast<int>(shortened.size()), -1, 0) != 1) {
+  // At most 64 characters (RFC 5280 appendix A.1: ub-common-name).
+  const std::vector<unsigned char> shortened(name.begin(),
+                                             name.begin() + std::min<std::ptrdiff_t>(64, std::ssize(name)));
+  if (X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_UTF8, shortened.data(),
+                                 static_cast<int>(shortened.size()), -1, 0) != 1) {
     return openssl_failed("certificate's name");
   }
   return certificate;

@@ -5,14 +5,14 @@
 namespace nightlatch {
 
 namespace {
-constexpr std::size_t kMostDiscarded = 256 * 1024;  // of what a refused client goes on sending
+constexpr std::size_t kMostDiscarded = std::size_t{256} * 1024;  // of what a refused client goes on sending
 }
 
 HttpResponder::HttpResponder(HttpConnection* connection) : owed_(std::make_shared<Owed>()) {
   owed_->connection = connection;
 }
 
-void HttpResponder::respond(HttpResponse response) const {
+void HttpResponder::respond(const HttpResponse& response) const {
   if (HttpConnection* connection = std::exchange(owed_->connection, nullptr); connection != nullptr) {
     connection->answer(response);
   }

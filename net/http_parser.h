@@ -12,9 +12,9 @@
 namespace nightlatch {
 
 struct HttpLimits {
-  std::size_t head = 16 * 1024;  // request line and fields, in bytes
+  std::size_t head = std::size_t{16} * 1024;  // request line and fields, in bytes
   std::size_t fields = 100;
-  std::size_t body = 64 * 1024;
+  std::size_t body = std::size_t{64} * 1024;
 };
 
 class HttpParser {

@@ -105,6 +105,7 @@ void HttpServer::drain(std::function<void()> done) {
   listeners_.clear();
   drained_ = std::move(done);
   std::vector<HttpConnection*> all;
+  all.reserve(connections_.size());
   for (const auto& [key, connection] : connections_) all.push_back(key);
   for (HttpConnection* connection : all) connection->drain();
   burial_.wake();

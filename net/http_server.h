@@ -25,7 +25,7 @@ class HttpConnection;
 class HttpResponder {
  public:
   explicit HttpResponder(HttpConnection* connection);
-  void respond(HttpResponse response) const;
+  void respond(const HttpResponse& response) const;
 
  private:
   friend class HttpConnection;

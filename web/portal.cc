@@ -43,7 +43,7 @@ int complain(const Error& error) {
 std::string read_text(const std::string& path) {
   std::FILE* file = std::fopen(path.c_str(), "re");
   if (file == nullptr) return {};
-  std::string text(64 * 1024, '\0');
+  std::string text(65536, '\0');
   text.resize(std::fread(text.data(), 1, text.size(), file));
   std::fclose(file);
   return text;

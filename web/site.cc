@@ -65,7 +65,7 @@ void Site::https(HttpRequest request, const HttpResponder& responder) {
   bool found = false;
   HttpResponse common_answer = common(request, found);
   if (found) {
-    responder.respond(std::move(common_answer));
+    responder.respond(common_answer);
     return;
   }
   const Format format = negotiate(request);
@@ -135,13 +135,13 @@ void Site::http(const HttpRequest& request, const HttpResponder& responder) cons
     }
     add_security_headers(response);
   }
-  responder.respond(std::move(response));
+  responder.respond(response);
 }
 
 void Site::respond(const VisitPtr& v, HttpResponse response) const {
   for (const std::string& cookie : v->set_cookies) response.headers.emplace_back("Set-Cookie", cookie);
   add_security_headers(response);
-  v->responder.respond(std::move(response));
+  v->responder.respond(response);
 }
 
 void Site::show_error(const VisitPtr& v, int status) const {

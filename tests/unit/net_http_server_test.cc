@@ -40,7 +40,7 @@ class HttpServerTest : public ::testing::Test {
                 timers.back()->once(Millis(100));
                 return;
               }
-              responder.respond(std::move(response));
+              responder.respond(response);
             });
         Wakeup stop(loop, [&] { loop.stop(); });
         Wakeup drain(loop, [&] { server.drain([&] { loop.stop(); }); });

@@ -74,7 +74,7 @@ class TlsTest : public ::testing::Test {
         server.serve(std::move(*fd), *tls, [](const HttpRequest& request, const HttpResponder& responder) {
           HttpResponse response;
           response.body = request.over_tls ? request.body : "in the clear";
-          responder.respond(std::move(response));
+          responder.respond(response);
         });
         Wakeup reload(loop, [&] { reloaded_ = (*tls)->reload().ok() ? 1 : 2; });
         Wakeup stop(loop, [&] { loop.stop(); });
