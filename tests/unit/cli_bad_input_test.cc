@@ -58,6 +58,31 @@ class CliBadInput : public CliTest {
   }
 };
 
+// The yardstick of all the others: a change to any table shows in the dump, not only in the version.
+TEST_F(CliBadInput, TheDumpShowsEveryChange) {
+  office();
+  const auto rows = [&] {
+    std::string text = dump();
+    const auto from = text.find("meta: ");
+    EXPECT_NE(from, std::string::npos);
+    return text.erase(from, text.find('\n', from) + 1 - from);
+  };
+  std::string last = rows();
+  for (const Words& words : std::vector<Words>{{"set", "mode", "observe"},
+                                               {"user", "join", "bob", "staff"},
+                                               {"user", "disable", "bob"},
+                                               {"device", "share", "far"},
+                                               {"device", "rename", "far", "near"},
+                                               {"resource", "set", "payroll", "--to", "10.88.0.9:1"},
+                                               {"policy", "add", "p", "--resource", "payroll", "--anyone"},
+                                               {"policy", "move", "p", "--before", "payroll"}}) {
+    ok(words);
+    const std::string now = rows();
+    EXPECT_NE(now, last) << words[0] << " " << words[1];
+    last = now;
+  }
+}
+
 TEST_F(CliBadInput, Durations) {
   std::vector<Bad> table;
   for (const char* d : {"8", "-1h", "", " ", "8 h", "h", "1.5h", "8x", "1h1h", "30m1h",
