@@ -46,7 +46,7 @@ bool exchange(Fd& in, Fd& out, Fd& err, std::string_view input, ProcessResult& r
     std::array<pollfd, 3> fds{
         {{in.valid() ? in.get() : -1, POLLOUT, 0}, {out.get(), POLLIN, 0}, {err.get(), POLLIN, 0}}};
     if (poll(fds.data(), fds.size(), static_cast<int>(left.count())) < 0 && errno != EINTR) return false;
-    if (fds[0].revents != 0) {
+    if (in.valid() && fds[0].revents != 0) {
       const ssize_t n = send(in.get(), input.data(), input.size(), MSG_NOSIGNAL);
       if (n > 0) input.remove_prefix(static_cast<std::size_t>(n));
       if (n < 0 || input.empty()) in.reset();
@@ -104,6 +104,7 @@ Result<ProcessResult> run_process(const std::vector<std::string>& argv, const st
   posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
   std::vector<std::string> words = argv;
   std::vector<char*> raw;
+  raw.reserve(words.size() + 1);
   for (std::string& w : words) raw.push_back(w.data());
   raw.push_back(nullptr);
   pid_t pid = 0;

@@ -74,7 +74,7 @@ Result<Fd> open_netlink(unsigned groups) {
   sockaddr_nl here{};
   here.nl_family = AF_NETLINK;
   here.nl_groups = groups;
-  if (!fd.valid() || bind(fd.get(), static_cast<sockaddr*>(static_cast<void*>(&here)), sizeof here) != 0) {
+  if (!fd.valid() || bind(fd.get(), reinterpret_cast<const sockaddr*>(&here), sizeof here) != 0) {
     return Error::failure(fmt::format("netlink: {}", std::strerror(errno)));
   }
   return fd;
@@ -132,7 +132,7 @@ std::optional<Mac> Neighbours::mac_of(const IpAddress& address) {
       while (true) {
         const ssize_t n = recv(requests_.get(), buffer.data(), buffer.size(), MSG_DONTWAIT);
         if (n < 0) break;
-        const auto* answer = static_cast<const nlmsghdr*>(static_cast<const void*>(buffer.data()));
+        const auto* answer = reinterpret_cast<const nlmsghdr*>(buffer.data());
         int left = static_cast<int>(n);
         if (!mnl_nlmsg_ok(answer, left) || answer->nlmsg_seq != sequence_) continue;
         if (answer->nlmsg_type != RTM_NEWNEIGH) break;  // NLMSG_ERROR: no such entry
@@ -155,7 +155,7 @@ bool Neighbours::read_changes(const std::function<void(const IpAddress&, std::op
     const ssize_t n = recv(changes_.get(), buffer.data(), buffer.size(), MSG_DONTWAIT);
     if (n < 0) return errno != ENOBUFS;
     int left = static_cast<int>(n);
-    const auto* message = static_cast<const nlmsghdr*>(static_cast<const void*>(buffer.data()));
+    const auto* message = reinterpret_cast<const nlmsghdr*>(buffer.data());
     for (; mnl_nlmsg_ok(message, left); message = mnl_nlmsg_next(message, &left)) {
       if (message->nlmsg_type != RTM_NEWNEIGH && message->nlmsg_type != RTM_DELNEIGH) continue;
       if (const auto entry = entry_from(message)) changed(entry->address, entry->mac);

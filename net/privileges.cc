@@ -31,7 +31,7 @@ Status drop_privileges(const std::string& user, const std::vector<std::string>& 
   }
   const bool root = geteuid() == 0;
   if (root) {
-    for (cap_value_t c = 0; c < static_cast<cap_value_t>(cap_max_bits()); ++c) {
+    for (cap_value_t c = 0; c < cap_max_bits(); ++c) {
       // Without CAP_SETPCAP the bounding set stays, as in a container that has cut it already.
       if (std::find(kept.begin(), kept.end(), c) == kept.end()) cap_drop_bound(c);
     }
