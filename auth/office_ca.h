@@ -13,8 +13,8 @@ struct TlsPaths {
   std::string ca, ca_key, certificate, key;
 };
 [[nodiscard]] TlsPaths tls_paths(const std::string& store_path);
-// Makes what is missing, and renews the portal's certificate when it ends within 30 days or names another host.
-// `host` is a DNS name or an address. Existing keys are kept.
+// Makes what is missing, and renews the portal's certificate when it ends within 30 days or names another
+// host. `host` is a DNS name or an address. Existing keys are kept.
 [[nodiscard]] Status ensure_office_ca(const std::string& store_path, const std::string& host, WallTime now);
 
 }  // namespace nightlatch

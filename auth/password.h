@@ -1,4 +1,5 @@
-// Passwords as argon2id (RFC 9106), encoded with their parameters. Slow by intent: never on an event loop's thread.
+// Passwords as argon2id (RFC 9106), encoded with their parameters. Slow by intent: never on an event loop's
+// thread.
 #pragma once
 
 #include <string>

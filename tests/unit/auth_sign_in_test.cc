@@ -70,6 +70,7 @@ TEST_F(SignInTest, EnrolClosedAndRevokedAndSharedRecordNothing) {
 TEST_F(SignInTest, TwoAtOnceFromOneNewDeviceMakeOneDevice) {
   AuditWriter audit(path());
   std::vector<std::thread> both;
+  both.reserve(2);
   for (int i = 0; i < 2; ++i) {
     both.emplace_back([&] {
       auto own = open_store(path(), Database::Access::write);
