@@ -7,6 +7,7 @@
 
 #include <cstdio>
 #include <ctime>
+#include <filesystem>
 #include <fstream>
 #include <memory>
 
@@ -167,6 +168,25 @@ void check_rp_filter(Database& db, std::vector<Check>& checks) {
                     "sysctl -w net.ipv4.conf.INTERFACE.rp_filter=2"});
 }
 
+// With br_netfilter a bridge's packets pass iptables once more, on their way through the bridge, and lose
+// the socket that TPROXY gave them: nothing protected leaks, and nothing protected can be reached.
+void check_bridge(Database& db, std::vector<Check>& checks) {
+  const Result<std::string> lan = get_setting(db, "lan");
+  if (!lan) return;
+  for (const std::string_view part : split(*lan, ',')) {
+    const std::string name(trim(part));
+    std::error_code ignored;
+    if (name.empty() || !std::filesystem::exists("/sys/class/net/" + name + "/bridge", ignored)) continue;
+    for (const char* key : {"bridge-nf-call-iptables", "bridge-nf-call-ip6tables"}) {
+      if (sysctl(std::string("bridge/") + key) != "1") continue;
+      checks.push_back(
+          {State::fail, "bridge",
+           fmt::format("{} is a bridge and {} is on: protected servers cannot be reached", name, key),
+           fmt::format("sysctl -w net.bridge.{}=0", key)});
+    }
+  }
+}
+
 }  // namespace
 
 void check_store(const std::string& store, std::vector<Check>& checks) {
@@ -183,6 +203,7 @@ void check_store(const std::string& store, std::vector<Check>& checks) {
   check_certificate(*db, store, checks);
   check_rules(*db, checks);
   check_rp_filter(*db, checks);
+  check_bridge(*db, checks);
   check_neighbours(*db, checks);
 }
 

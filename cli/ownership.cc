@@ -68,15 +68,21 @@ std::vector<Wanted> wanted_files(const std::string& store) {
 }
 
 // Through a descriptor that does not follow a link, so that nobody in the group can point root at another
-// file.
+// file. O_PATH, because closing an ordinary descriptor of the store would drop the locks that this process
+// has on it (POSIX), and it may have the store open.
 void share(const Wanted& wanted, gid_t gid) {
-  const Fd fd(open(wanted.path.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK));
+  const Fd fd(open(wanted.path.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
   struct stat st{};
   if (!fd.valid() || fstat(fd.get(), &st) != 0) return;
   const bool kind = S_ISDIR(st.st_mode) || (S_ISREG(st.st_mode) && st.st_nlink == 1);
   if (!kind) return;
-  if (wanted.group && st.st_gid != gid && fchown(fd.get(), static_cast<uid_t>(-1), gid) != 0) return;
-  if ((st.st_mode & 07777) != wanted.mode) (void)fchmod(fd.get(), wanted.mode);
+  if (wanted.group && st.st_gid != gid &&
+      fchownat(fd.get(), "", static_cast<uid_t>(-1), gid, AT_EMPTY_PATH) != 0) {
+    return;
+  }
+  if ((st.st_mode & 07777) != wanted.mode) {
+    (void)chmod(fmt::format("/proc/self/fd/{}", fd.get()).c_str(), wanted.mode);
+  }
 }
 
 bool has_other_files(const std::string& folder, const std::string& store) {

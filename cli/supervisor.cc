@@ -29,7 +29,7 @@ namespace {
 
 constexpr Millis kFirstDelay{100};
 constexpr Millis kLongestDelay{5000};
-constexpr Millis kLongEnough{10'000};  // a child that lived so long starts over with the first delay
+constexpr Millis kLongEnough{10'000};  // a child that lived so long, or served, starts over
 constexpr Millis kStopLimit{15'000};
 constexpr Millis kRemnantLimit{10'000};  // how long the children of a killed supervisor may take to leave
 constexpr int kBadConfiguration = 5;
@@ -61,7 +61,7 @@ class Supervisor {
   void read_signals();
   void read_lifeline(Watched& w);
   void reap();
-  void ended(Watched& w, int status);
+  void ended(Watched& w, int status, bool served);
   void stop(int exit_status);
   void kill_all(int signal);
   [[nodiscard]] bool any_alive() const;
@@ -173,11 +173,12 @@ void Supervisor::read_signals() {
 
 void Supervisor::reap() {
   for (Watched& w : watched_) {
-    if (const std::optional<int> status = reap_child(w.child)) ended(w, *status);
+    const bool served = w.child.said_ready;
+    if (const std::optional<int> status = reap_child(w.child)) ended(w, *status, served);
   }
 }
 
-void Supervisor::ended(Watched& w, int status) {
+void Supervisor::ended(Watched& w, int status, bool served) {
   const Millis lived = BootClock::now() - w.child.started;
   if (stopping_) {
     if (status != 0) log_warning("the {} {}", w.child.role, describe_end(status));
@@ -194,7 +195,8 @@ void Supervisor::ended(Watched& w, int status) {
     stop(1);
     return;
   }
-  if (lived >= kLongEnough) w.delay = kFirstDelay;
+  // Back-off is for one that cannot start: one that served comes back at once, however often it is killed.
+  if (served || lived >= kLongEnough) w.delay = kFirstDelay;
   log_error("the {} {} after {}; starting it again in {} ms", w.child.role, describe_end(status),
             format_age(lived), w.delay.count());
   w.start_at = BootClock::now() + w.delay;

@@ -25,7 +25,7 @@ Status check_readable(const std::string& file) {
     std::fclose(f);
     return Done{};
   }
-  return Error::failure(fmt::format("cannot read {}: {}", file, std::strerror(errno)));
+  return Error::invalid(fmt::format("cannot read {}: {}", file, std::strerror(errno)));
 }
 
 // Only HTTP/1.1 is spoken here. A client that offers protocols without it is told so (RFC 7301 section 3.2).

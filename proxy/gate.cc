@@ -107,8 +107,9 @@ int run_gate(const GateOptions& options) {
     rules.start();
     lifeline.ready();
     loop.run();
+    // A second signal, as when a whole process group is told to stop, finds the handlers still there.
+    for (const auto& w : workers) w->join();
   }
-  for (const auto& w : workers) w->join();
   desk.reset();  // while the workers that it answers still exist
   return kStopped;
 }

@@ -92,6 +92,12 @@ std::string tables_script(const Family& f, const RulesInput& input) {
   for (const std::string& m : protectedly(Protocol::udp)) {
     s += fmt::format("-A NIGHTLATCH-REFUSE {} -j REJECT --reject-with {}\n", m, f.udp_refusal);
   }
+  if (!input.unprotected) {
+    // Everything that a device begins; answers to what was begun elsewhere still pass.
+    s += "-A NIGHTLATCH-REFUSE -m conntrack --ctdir REPLY -j RETURN\n";
+    s += "-A NIGHTLATCH-REFUSE -p tcp -j REJECT --reject-with tcp-reset\n";
+    s += fmt::format("-A NIGHTLATCH-REFUSE -j REJECT --reject-with {}\n", f.udp_refusal);
+  }
   s += "COMMIT\n*mangle\n:NIGHTLATCH - [0:0]\n:NIGHTLATCH-OURS - [0:0]\n:NIGHTLATCH-TAKE - [0:0]\n";
   // Packets of flows that we hold already, from either side. Not the first SYN: TPROXY itself must see that
   // one, or a client that uses a port again within TIME_WAIT finds no listener.
@@ -146,6 +152,7 @@ Result<RulesInput> load_rules_input(Database& store) {
     input.targets.insert(input.targets.end(), r.targets.begin(), r.targets.end());
   }
   std::sort(input.targets.begin(), input.targets.end());
+  input.unprotected = office->unprotected_allowed;
   auto lan = get_setting(store, "lan");
   if (!lan) return lan.error();
   for (const std::string_view part : split(*lan, ',')) {

@@ -25,6 +25,8 @@ struct RulesInput {
   std::vector<std::string> lan;  // guarded interfaces; empty: all
   std::uint32_t mark = 0x4e4c;   // also the routing table's number
   std::vector<Target> targets;   // of all resources
+  bool unprotected = true;       // whether what is in no resource is forwarded
+  bool operator==(const RulesInput&) const = default;
 };
 [[nodiscard]] Result<RulesInput> load_rules_input(Database& store);
 

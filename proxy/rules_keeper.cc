@@ -73,7 +73,7 @@ void RulesKeeper::look() {
     auto input = load_rules_input(*db_);
     if (!input) return;  // the workers say so, and pass nothing
     version_ = *version;
-    if (input->targets != input_.targets || input->lan != input_.lan || input->mark != input_.mark) {
+    if (*input != input_) {
       if (const Status done = install_for(*input); !done) {
         log_error("rules: {}", done.error().message);
         standing_ = false;
@@ -90,7 +90,13 @@ void RulesKeeper::look() {
   if (!print || *print == print_) return;
   standing_ = false;
   log_warning("the rules were changed or removed by somebody else; restoring them");
-  if (const Status done = install_for(input_); !done) {
+  // What was right before is still what is right: rules that are taken away while this goes on show next
+  // time.
+  const std::string right = print_;
+  const RulesInput input = input_;
+  const Status done = install_for(input);
+  print_ = right;
+  if (!done) {
     log_error("rules: {}", done.error().message);
     return;
   }

@@ -61,8 +61,8 @@ class AuditWriter {
   AuditWriter(std::string store_path, std::size_t capacity = 65536);
   ~AuditWriter();                // writes what is queued
   void write(AuditEvent event);  // any thread
-  // Waits until what was queued before is on disk, or could not be: true when nothing is left to be written. Not from
-  // a loop.
+  // Waits until what was queued before is on disk, or could not be: true when nothing is left to be written.
+  // Not from a loop.
   bool flush();
   [[nodiscard]] std::uint64_t dropped() const;
 

@@ -1,9 +1,8 @@
 // What a refused client says first, and what it is told.
-#include "proxy/refusal.h"
-
 #include <gtest/gtest.h>
 
 #include "net/http_parser.h"
+#include "proxy/refusal.h"
 
 namespace nightlatch {
 namespace {
@@ -21,7 +20,8 @@ Speech heard(std::string_view bytes, FirstBytes& said) {
 
 TEST(FirstBytes, ABrowserIsSentToThePage) {
   FirstBytes said;
-  EXPECT_EQ(heard("GET /a?b=c HTTP/1.1\r\nHost: wiki.lan\r\nAccept: text/html,*/*\r\n\r\n", said), Speech::http);
+  EXPECT_EQ(heard("GET /a?b=c HTTP/1.1\r\nHost: wiki.lan\r\nAccept: text/html,*/*\r\n\r\n", said),
+            Speech::http);
   EXPECT_TRUE(said.wants_html());
   EXPECT_EQ(said.url(), "http://wiki.lan/a?b=c");
   const Refusal r = refuse(said, "Sign-in needed", kPage);
@@ -34,7 +34,8 @@ TEST(FirstBytes, OtherHttpClientsReadTheLine) {
   FirstBytes said;
   EXPECT_EQ(heard("GET / HTTP/1.1\r\nHost: wiki.lan\r\nAccept: */*\r\n\r\n", said), Speech::http);
   const Refusal r = refuse(said, refusal_line(VerdictKind::sign_in, "wiki", kPage), kPage);
-  EXPECT_TRUE(r.bytes.starts_with("HTTP/1.1 511 Sign-in needed for wiki: open https://gate.lan/k/7QF4XY\r\n"));
+  EXPECT_TRUE(
+      r.bytes.starts_with("HTTP/1.1 511 Sign-in needed for wiki: open https://gate.lan/k/7QF4XY\r\n"));
   EXPECT_TRUE(r.bytes.ends_with("\r\n\r\nSign-in needed for wiki: open https://gate.lan/k/7QF4XY\n"));
 }
 
@@ -43,7 +44,8 @@ TEST(FirstBytes, HeadHasNoBodyAndABodyIsNotWaitedFor) {
   EXPECT_EQ(heard("HEAD / HTTP/1.1\r\nHost: w\r\n\r\n", head), Speech::http);
   EXPECT_TRUE(refuse(head, "line", kPage).bytes.ends_with("\r\n\r\n"));
   FirstBytes post;
-  EXPECT_EQ(heard("POST / HTTP/1.1\r\nHost: w\r\nAccept: text/html\r\nContent-Length: 9\r\n\r\n", post), Speech::http);
+  EXPECT_EQ(heard("POST / HTTP/1.1\r\nHost: w\r\nAccept: text/html\r\nContent-Length: 9\r\n\r\n", post),
+            Speech::http);
   EXPECT_FALSE(post.wants_html()) << "a form that was being sent would be lost by a redirect";
   EXPECT_EQ(post.url(), "");
 }
@@ -55,8 +57,8 @@ TEST(FirstBytes, TlsGetsAlert49) {
 }
 
 TEST(FirstBytes, EverythingElseIsReset) {
-  for (const std::string_view bytes : {"SSH-2.0-OpenSSH_9.2\r\n", "\x16\x02", "\x16\x03\x09", "EHLO x\r\n", "hello", "\n",
-                                       "GET /\r\n\r\n"}) {
+  for (const std::string_view bytes : {"SSH-2.0-OpenSSH_9.2\r\n", "\x16\x02", "\x16\x03\x09", "EHLO x\r\n",
+                                       "hello", "\n", "GET /\r\n\r\n"}) {
     FirstBytes said;
     heard(bytes, said);
     EXPECT_NE(said.give_up(), Speech::tls) << bytes;
@@ -89,7 +91,8 @@ TEST(FirstBytes, ALinkBackIsOnlyEverAPlainHttpAddress) {
 }
 
 TEST(Refusal, TheLineIsShortAsciiWhateverTheNames) {
-  const std::string line = refusal_line(VerdictKind::deny, std::string(500, 'x') + "\r\nSet-Cookie: a", kPage);
+  const std::string line =
+      refusal_line(VerdictKind::deny, std::string(500, 'x') + "\r\nSet-Cookie: a", kPage);
   EXPECT_LE(line.size(), 200U);
   EXPECT_EQ(line.find('\n'), std::string::npos);
 }

@@ -1,6 +1,4 @@
 // The relay on real sockets: order, half-close, back-pressure, budget and reset.
-#include "proxy/relay.h"
-
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <gtest/gtest.h>
@@ -13,6 +11,7 @@
 #include <vector>
 
 #include "base/fd.h"
+#include "proxy/relay.h"
 #include "proxy/sockets.h"
 
 namespace nightlatch {
@@ -74,7 +73,8 @@ TEST_F(RelayTest, EveryByteArrivesInOrderHoweverSlowTheReader) {
   std::size_t at = 0;
   while (got.size() < sent.size()) {
     if (at < sent.size()) {
-      const ssize_t n = send(client_.far.get(), sent.data() + at, std::min<std::size_t>(sent.size() - at, 300'000), 0);
+      const ssize_t n =
+          send(client_.far.get(), sent.data() + at, std::min<std::size_t>(sent.size() - at, 300'000), 0);
       if (n > 0) at += static_cast<std::size_t>(n);
     }
     ASSERT_NE(pump(random() % 100'000 + 1), Relay::Outcome::reset);

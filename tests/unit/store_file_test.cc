@@ -103,11 +103,13 @@ TEST_F(FileTest, WhatWasAcknowledgedSurvivesASuddenEnd) {
   EXPECT_TRUE(check_integrity(db())->empty());
 }
 
-// Closing any descriptor of the file would drop the first connection's lock, and the other process, leaving, would then
-// take the write-ahead log away from under it.
+// Closing any descriptor of the file would drop the first connection's lock, and the other process, leaving,
+// would then take the write-ahead log away from under it.
 TEST_F(FileTest, OpeningAgainDoesNotLoseTheLocksOfConnectionsThatAreOpen) {
   ASSERT_TRUE(add_user(db(), "alice", std::nullopt, {}).ok());
-  { auto again = open_store(path(), Database::Access::read, Millis(0)); }
+  {
+    auto again = open_store(path(), Database::Access::read, Millis(0));
+  }
   const pid_t child = fork();
   if (child == 0) {
     // A process of its own, with locks of its own.
@@ -168,7 +170,8 @@ TEST_F(FileTest, RetentionKeepsTheChainVerifiable) {
   EXPECT_FALSE(verify_audit(*audit)->has_value());
   ASSERT_TRUE(append_audit(*audit, {event("next", now)}).ok());
   EXPECT_FALSE(verify_audit(*audit)->has_value());
-  EXPECT_EQ(*prune_audit(*audit, now + Seconds(99999), Seconds(3600)), 2) << "everything, and the chain goes on";
+  EXPECT_EQ(*prune_audit(*audit, now + Seconds(99999), Seconds(3600)), 2)
+      << "everything, and the chain goes on";
   ASSERT_TRUE(append_audit(*audit, {event("last", now)}).ok());
   EXPECT_FALSE(verify_audit(*audit)->has_value());
   AuditFilter filter;

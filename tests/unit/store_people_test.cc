@@ -1,11 +1,10 @@
 // Users, groups, devices, resources, policies and settings in a real store.
-#include "store/people.h"
-
 #include <gtest/gtest.h>
 
 #include "policy/parse.h"
 #include "store/access.h"
 #include "store/office_store.h"
+#include "store/people.h"
 #include "store_fixture.h"
 
 namespace nightlatch {
@@ -18,9 +17,8 @@ TEST_F(StoreTest, NamesAreUniqueInAnyCaseAndChecked) {
   const auto again = add_user(db(), "ALICE", std::nullopt, {});
   ASSERT_FALSE(again.ok());
   EXPECT_EQ(again.error().kind, ErrorKind::conflict);
-  for (const std::string& bad :
-       {std::string(), std::string("a\nb"), std::string("-a"), std::string(300, 'a'), std::string("a\x1b[31m"),
-        std::string("a b"), std::string("a\0b", 3)}) {
+  for (const std::string& bad : {std::string(), std::string("a\nb"), std::string("-a"), std::string(300, 'a'),
+                                 std::string("a\x1b[31m"), std::string("a b"), std::string("a\0b", 3)}) {
     const auto before = office_version(db());
     const auto made = add_user(db(), bad, std::nullopt, {});
     ASSERT_FALSE(made.ok()) << bad;
@@ -109,8 +107,9 @@ TEST_F(StoreTest, PoliciesKeepTheirOrder) {
 
 TEST_F(StoreTest, WhatIsWrittenIsWhatIsRead) {
   ASSERT_TRUE(add_user(db(), "alice", std::nullopt, {"staff"}).ok());
-  ASSERT_TRUE(add_resource(db(), "db", {*parse_target("10.1.0.0/24:5432/tcp", "to"),
-                                        *parse_target("[2001:db8::1]:8000-8010/udp", "to")})
+  ASSERT_TRUE(add_resource(db(), "db",
+                           {*parse_target("10.1.0.0/24:5432/tcp", "to"),
+                            *parse_target("[2001:db8::1]:8000-8010/udp", "to")})
                   .ok());
   NewPolicy p;
   p.name = "db";
@@ -159,10 +158,10 @@ TEST_F(StoreTest, SettingsHaveDefaultsAndChecks) {
   EXPECT_EQ(*get_setting(db(), "enrol"), "approve");
   EXPECT_EQ(load_office(db())->enrol, Enrol::approve);
   const auto before = *office_version(db());
-  for (const auto& [key, value] : {std::pair{"enrol", "sometimes"}, std::pair{"session.max", "8"},
-                                   std::pair{"unprotected", "maybe"}, std::pair{"portal.url", "http://x"},
-                                   std::pair{"lan", "a b"}, std::pair{"flows.max", "0"}, std::pair{"audit.keep", "1s"},
-                                   std::pair{"mark", "0x0"}, std::pair{"portal.https", "10.0.0.1:0"}}) {
+  for (const auto& [key, value] :
+       {std::pair{"enrol", "sometimes"}, std::pair{"session.max", "8"}, std::pair{"unprotected", "maybe"},
+        std::pair{"portal.url", "http://x"}, std::pair{"lan", "a b"}, std::pair{"flows.max", "0"},
+        std::pair{"audit.keep", "1s"}, std::pair{"mark", "0x0"}, std::pair{"portal.https", "10.0.0.1:0"}}) {
     EXPECT_FALSE(set_setting(db(), key, value).ok()) << key;
   }
   EXPECT_EQ(set_setting(db(), "enroll", "open").error().kind, ErrorKind::not_found);

@@ -1,12 +1,11 @@
 // Sign-ins, presence, hand-over, holds and the store's clock, on a real store.
-#include "store/sessions.h"
-
 #include <gtest/gtest.h>
 
 #include "base/crypto.h"
 #include "policy/parse.h"
 #include "store/access.h"
 #include "store/people.h"
+#include "store/sessions.h"
 #include "store_fixture.h"
 
 namespace nightlatch {
@@ -57,14 +56,16 @@ TEST_F(SessionsTest, ASecondUserIsAHandOverAndInheritsNothing) {
   EXPECT_FALSE((**presence_on(db(), pc_)).second_factor.has_value());
   const auto back = sign_in(alice_, t0_ + Seconds(2));
   EXPECT_EQ(back->handed_over_from, bob_);
-  EXPECT_FALSE((**presence_on(db(), pc_)).second_factor.has_value()) << "the first session does not come back to life";
+  EXPECT_FALSE((**presence_on(db(), pc_)).second_factor.has_value())
+      << "the first session does not come back to life";
 }
 
 TEST_F(SessionsTest, DisablingAUserAndRevokingADeviceEndsSessions) {
   ASSERT_TRUE(sign_in(alice_, t0_).ok());
   ASSERT_TRUE(set_user_enabled(db(), "alice", false).ok());
   EXPECT_FALSE(presence_on(db(), pc_)->has_value());
-  EXPECT_FALSE(sign_in(alice_, t0_).ok()) << "a disabled user's sign-in is refused even if the password was right";
+  EXPECT_FALSE(sign_in(alice_, t0_).ok())
+      << "a disabled user's sign-in is refused even if the password was right";
   ASSERT_TRUE(set_user_enabled(db(), "alice", true).ok());
   EXPECT_FALSE(presence_on(db(), pc_)->has_value()) << "enabling brings no session back";
   ASSERT_TRUE(sign_in(alice_, t0_).ok());
@@ -92,7 +93,8 @@ TEST_F(SessionsTest, AClockSetBackVoidsEverySignInAndLaterOnesCount) {
   ASSERT_TRUE(advance_clock(db(), earlier).ok());
   EXPECT_FALSE(presence_on(db(), pc_)->has_value());
   ASSERT_TRUE(sign_in(alice_, earlier + Seconds(1)).ok());
-  EXPECT_TRUE(presence_on(db(), pc_)->has_value()) << "the office is not locked out by a clock that was corrected";
+  EXPECT_TRUE(presence_on(db(), pc_)->has_value())
+      << "the office is not locked out by a clock that was corrected";
   EXPECT_FALSE(set_back(*store_clock(db()), earlier + Seconds(2)));
 }
 
@@ -113,7 +115,8 @@ TEST_F(SessionsTest, OneHoldForEachSourceAndResource) {
   EXPECT_NE(open_hold(db(), "02:00:00:00:00:02", r, "", t0_)->code, first->code);
   EXPECT_NE(open_hold(db(), "02:00:00:00:00:01", r, "", t0_ + kHoldLifetime + Seconds(2))->code, first->code);
   EXPECT_FALSE(find_hold(db(), "ZZZZZZ")->has_value());
-  EXPECT_EQ(open_hold(db(), "x", r, "http://" + std::string(5000, 'a'), t0_)->url, "") << "a huge URL is not kept";
+  EXPECT_EQ(open_hold(db(), "x", r, "http://" + std::string(5000, 'a'), t0_)->url, "")
+      << "a huge URL is not kept";
 }
 
 }  // namespace
