@@ -283,15 +283,18 @@ void Flow::end(std::string_view cause, bool reset) {
                     relay_.moved(Relay::client) + relay_.moved(Relay::upstream) - overstay_bytes_from_);
   }
   host_.audit().write(std::move(e));
-  if (reset) {
-    if (accepted_.fd.valid()) reset_on_close(accepted_.fd.get());
-    if (upstream_.valid()) reset_on_close(upstream_.get());
-  }
-  accepted_.fd.reset();
-  upstream_.reset();
+  close(accepted_.fd, reset);
+  close(upstream_, reset);
   timer_.unlink();
   state_ = State::done;
   host_.finished(*this);
+}
+
+void Flow::close(Fd& fd, bool reset) {
+  if (!fd.valid()) return;
+  host_.unwatch(fd.get());
+  if (reset) reset_on_close(fd.get());
+  fd.reset();
 }
 
 AuditEvent Flow::event(std::string_view name) const {

@@ -44,8 +44,11 @@ class Flow {
     virtual AuditWriter& audit() = 0;
     virtual std::span<char> scratch() = 0;
     virtual bool watch(Flow& flow, Relay::Side side, int fd) = 0;  // edge-triggered, both directions
-    virtual void ask_hold(Flow& flow, HoldRequest request) = 0;    // answered by on_hold()
-    virtual void run_again(Flow& flow) = 0;                        // calls pump() after the others' turn
+    // Before the descriptor is closed: closing alone does not end the watch while a program that is just
+    // being started (proxy/rules.h) still has its copy, and an event would then come for a flow that is gone.
+    virtual void unwatch(int fd) = 0;
+    virtual void ask_hold(Flow& flow, HoldRequest request) = 0;  // answered by on_hold()
+    virtual void run_again(Flow& flow) = 0;                      // calls pump() after the others' turn
     virtual void finished(Flow& flow) = 0;
     virtual bool log_refusal(const std::string& key) = 0;  // false: the same was logged a moment ago
     struct Counters {
@@ -99,6 +102,7 @@ class Flow {
   void ran_out(WallTime now);
   void end(std::string_view cause, bool reset);
   void close_refused(bool reset);
+  void close(Fd& fd, bool reset);
   [[nodiscard]] AuditEvent event(std::string_view name) const;
 
   Host& host_;

@@ -96,8 +96,7 @@ void Flow::linger() {
 }
 
 void Flow::close_refused(bool reset) {
-  if (reset && accepted_.fd.valid()) reset_on_close(accepted_.fd.get());
-  accepted_.fd.reset();
+  close(accepted_.fd, reset);
   timer_.unlink();
   if (std::exchange(counted_, false)) --host_.counters().refusing;
   state_ = State::done;

@@ -129,6 +129,8 @@ bool Worker::watch(Flow& flow, Relay::Side side, int fd) {
   return epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &e) == 0;
 }
 
+void Worker::unwatch(int fd) { epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr); }
+
 void Worker::turn() {
   std::array<epoll_event, 256> events{};
   for (unsigned round = 0; round < kRounds; ++round) {

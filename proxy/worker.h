@@ -42,6 +42,7 @@ class Worker final : private Flow::Host {
   AuditWriter& audit() override { return audit_; }
   std::span<char> scratch() override { return {scratch_.get(), kScratch}; }
   bool watch(Flow& flow, Relay::Side side, int fd) override;
+  void unwatch(int fd) override;
   void ask_hold(Flow& flow, HoldRequest request) override;
   void run_again(Flow& flow) override { again_.push_back(flow.id()); }
   void finished(Flow& flow) override { finished_.push_back(flow.id()); }
