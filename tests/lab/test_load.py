@@ -35,6 +35,8 @@ def churn(office, rate: int, seconds: float, problems: list, threads: int = 8) -
 
 
 def test_idle_flows_and_a_stream_of_new_ones(office):
+    # What is freed is kept by the sanitizer for a while, to catch its use: little of it here, where memory is measured.
+    office.env["ASAN_OPTIONS"] += ":quarantine_size_mb=8:thread_local_quarantine_size_kb=64"
     office.start("12h")
     office.alice.sign_in("alice")
     problems: list = []

@@ -54,7 +54,7 @@ def test_a_child_that_dies_is_started_again(office):
     gate = office.start()
     for role in ("portal", "gate"):
         old, seen = gate.roles()[role], len(gate.lines)
-        os.kill(old, signal.SIGSEGV if role == "portal" else signal.SIGKILL)
+        os.kill(old, signal.SIGABRT if role == "portal" else signal.SIGKILL)
         until(lambda r=role, o=old: gate.roles().get(r, o) != o, 5, f"a new {role}")
         gate.wait_line(rf"{role}", 5, seen)
     until(lambda: office.alice.try_http(office.WIKI[4]) == "511", 5)

@@ -27,7 +27,7 @@ Pair connect_pair() {
   sockaddr_in here{};
   here.sin_family = AF_INET;
   here.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  auto* address = static_cast<sockaddr*>(static_cast<void*>(&here));
+  auto* address = reinterpret_cast<sockaddr*>(&here);
   socklen_t length = sizeof here;
   EXPECT_EQ(bind(listener.get(), address, length), 0);
   EXPECT_EQ(listen(listener.get(), 1), 0);
