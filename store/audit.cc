@@ -19,19 +19,14 @@ constexpr std::int64_t kAuditApplicationId = 0x4e4c4155;  // "NLAU"
 
 constexpr Millis kRetryEvery{500};
 
-// event holds the row as JSON; hash = SHA-256(previous hash in hex, LF, at_ms, LF, event). The columns beside
-// it are copies for look-ups; verify_audit() takes only the chained ones at their word.
+// event holds the row as JSON; hash = SHA-256(previous hash in hex, LF, at_ms, LF, event). Look-ups read the
+// event itself: a copy beside it could be changed without breaking the chain, and hide the row.
 constexpr const char* kSchema = R"sql(
 CREATE TABLE audit (
   id       INTEGER PRIMARY KEY AUTOINCREMENT,
   at_ms    INTEGER NOT NULL,
   event    TEXT NOT NULL,
-  hash     TEXT NOT NULL,
-  user     TEXT,
-  device   TEXT,
-  resource TEXT,
-  verdict  TEXT,
-  flow     TEXT
+  hash     TEXT NOT NULL
 ) STRICT;
 CREATE INDEX audit_by_time ON audit (at_ms);
 CREATE TABLE anchor (
@@ -168,26 +163,21 @@ Status append_audit(Database& audit, const std::vector<AuditEvent>& events) {
     tail = tail_of(audit, "SELECT last_id, hash FROM anchor");
     if (!tail) return tail.error();
   }
-  auto insert = audit.prepare(
-      "INSERT INTO audit (at_ms, event, hash, user, device, resource, verdict, flow) "
-      "VALUES (?, ?, ?, nullif(?, ''), nullif(?, ''), nullif(?, ''), nullif(?, ''), nullif(?, ''))");
+  auto insert = audit.prepare("INSERT INTO audit (at_ms, event, hash) VALUES (?, ?, ?)");
   if (!insert) return insert.error();
   std::string hash = tail->hash;
   for (const AuditEvent& e : events) {
     const std::string text = to_json(e);
     hash = chain(hash, to_ms(e.at), text);
-    insert->bind(1, e.at).bind(2, text).bind(3, hash).bind(4, e.user).bind(5, e.device);
-    insert->bind(6, e.resource).bind(7, e.verdict).bind(8, e.flow);
-    insert->bind(4, e.user).bind(5, e.device).bind(6, e.resource).bind(7, e.verdict).bind(8, e.flow);
-    NL_TRY(insert->run());
+    NL_TRY(insert->bind(1, e.at).bind(2, text).bind(3, hash).run());
   }
   return tx->commit();
 }
 
 Result<std::vector<AuditRow>> read_audit(Database& audit, const AuditFilter& filter) {
   std::string where = "id > ?1";
-  const auto clause = [&](const std::string& value, const char* column, int at) {
-    if (!value.empty()) where += fmt::format(" AND {} = ?{} COLLATE NOCASE", column, at);
+  const auto clause = [&](const std::string& value, const char* key, int at) {
+    if (!value.empty()) where += fmt::format(" AND event ->> '{}' = ?{} COLLATE NOCASE", key, at);
   };
   clause(filter.user, "user", 2);
   clause(filter.device, "device", 3);
