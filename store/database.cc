@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sqlite3.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -35,6 +36,7 @@ Error error_of(sqlite3* db, const std::string& path, std::string_view doing) {
     e.hint = "nothing was changed; finish the other transaction and try again";
   }
   if ((code & 0xff) == SQLITE_FULL) e.hint = "the disk is full; nothing was changed";
+  if (e.kind == ErrorKind::invalid) e.hint = "the file is damaged: stop serve, keep it, and restore a backup";
   return e;
 }
 }  // namespace
@@ -125,6 +127,12 @@ Result<Database> Database::open(const std::string& path, Access access, Millis b
   }
   Database db(std::unique_ptr<sqlite3, Close>(raw), path);
   if (code != SQLITE_OK) return error_of(raw, path, "opening");
+  if (access == Access::read && !db.readable()) {
+    auto unchanging = open_unchanging(path);
+    if (!unchanging) return unchanging.error();
+    db = std::move(*unchanging);
+    raw = db.db_.get();
+  }
   sqlite3_busy_timeout(raw, static_cast<int>(busy_timeout.count()));
   // Hostile schemas cannot run code, and a damaged file is noticed rather than believed.
   sqlite3_db_config(raw, SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
@@ -133,6 +141,34 @@ Result<Database> Database::open(const std::string& path, Access access, Millis b
       db.execute("PRAGMA foreign_keys = ON; PRAGMA synchronous = FULL; PRAGMA cell_size_check = ON;"
                  "PRAGMA journal_size_limit = 16777216;"));
   if (access == Access::read) NL_TRY(db.execute("PRAGMA query_only = ON;"));
+  return db;
+}
+
+// A first look. WAL keeps its index in a file beside the store: on a disk that takes none, nothing can be
+// read.
+bool Database::readable() {
+  return sqlite3_exec(db_.get(), "SELECT 1 FROM sqlite_schema", nullptr, nullptr, nullptr) == SQLITE_OK ||
+         sqlite3_errcode(db_.get()) != SQLITE_CANTOPEN;
+}
+
+// On a read-only disk nobody writes: SQLite may take the file as it is, without locks or index. Not so while
+// a write-ahead log beside it holds commits that it would pass over.
+Result<Database> Database::open_unchanging(const std::string& path) {
+  struct stat log{};
+  if (::stat((path + "-wal").c_str(), &log) == 0 && log.st_size > 0) {
+    return Error::failure(
+        fmt::format("{}: the disk is read-only, and the last changes are still in {}-wal", path, path),
+        "copy both files to where they can be written, and name the copy with --store");
+  }
+  std::string uri = "file:";
+  for (const char c : path)
+    uri += c == '?' || c == '#' || c == '%' ? fmt::format("%{:02x}", c) : std::string(1, c);
+  sqlite3* raw = nullptr;
+  const int code = sqlite3_open_v2(
+      (uri + "?immutable=1").c_str(), &raw,
+      SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE | SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, nullptr);
+  Database db(std::unique_ptr<sqlite3, Close>(raw), path);
+  if (code != SQLITE_OK) return error_of(raw, path, "opening");
   return db;
 }
 

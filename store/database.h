@@ -87,6 +87,8 @@ class Database {
   struct Close {
     void operator()(sqlite3* db) const;
   };
+  static Result<Database> open_unchanging(const std::string& path);
+  [[nodiscard]] bool readable();
   Database(std::unique_ptr<sqlite3, Close> db, std::string path)
       : db_(std::move(db)), path_(std::move(path)) {}
   std::unique_ptr<sqlite3, Close> db_;
