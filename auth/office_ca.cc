@@ -189,16 +189,19 @@ Result<Certificate> make_server(X509* ca, EVP_PKEY* ca_key, EVP_PKEY* key, const
   return server;
 }
 
-bool still_good(X509* certificate, X509* ca, EVP_PKEY* key, const std::string& host, WallTime now) {
+bool lasts(X509* certificate, WallTime now) {
   std::time_t limit = to_ms(now) / 1000 + kRenewDays * kDay;
-  const bool lasts = X509_cmp_time(X509_get0_notAfter(certificate), &limit) > 0;
+  return X509_cmp_time(X509_get0_notAfter(certificate), &limit) > 0;
+}
+
+bool still_good(X509* certificate, X509* ca, EVP_PKEY* key, const std::string& host, WallTime now) {
   const bool named = IpAddress::parse(host)
                          ? X509_check_ip_asc(certificate, host.c_str(), 0) == 1
                          : X509_check_host(certificate, host.data(), host.size(), 0, nullptr) == 1;
   const bool signed_by_us = X509_verify(certificate, X509_get0_pubkey(ca)) == 1;
   const bool fits = X509_check_private_key(certificate, key) == 1;
   ERR_clear_error();
-  return lasts && named && signed_by_us && fits;
+  return lasts(certificate, now) && named && signed_by_us && fits;
 }
 
 // A host's name may hold nothing that has a meaning in an extension's text.
@@ -260,6 +263,11 @@ Status ensure_office_ca(const std::string& store_path, const std::string& host, 
   auto server = make_server(ca->get(), ca_key->get(), key->get(), host, now);
   if (!server) return server.error();
   return write_file(paths.certificate, pem_of(server->get()) + pem_of(ca->get()), 0644, store.st_gid);
+}
+
+bool office_certificate_lasts(const std::string& store_path, WallTime now) {
+  const auto present = load_certificate(tls_paths(store_path).certificate);
+  return present && lasts(present->get(), now);
 }
 
 }  // namespace nightlatch

@@ -16,5 +16,7 @@ struct TlsPaths {
 // Makes what is missing, and renews the portal's certificate when it ends within 30 days or names another
 // host. `host` is a DNS name or an address. Existing keys are kept.
 [[nodiscard]] Status ensure_office_ca(const std::string& store_path, const std::string& host, WallTime now);
+// False when the portal's certificate is one that ensure_office_ca() would renew for its age.
+[[nodiscard]] bool office_certificate_lasts(const std::string& store_path, WallTime now);
 
 }  // namespace nightlatch

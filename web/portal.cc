@@ -32,7 +32,7 @@ namespace nightlatch {
 
 namespace {
 constexpr Millis kDrain{5000};
-constexpr Millis kLookAtFiles{10'000};
+constexpr Millis kLookAround{10'000};  // at the certificate's files and the settings
 
 int complain(const Error& error) {
   log_error("{}", error.message);
@@ -121,10 +121,17 @@ class Portal {
     const SignalWatch interrupted(loop, SIGINT, stop);
     const SignalWatch hung_up(loop, SIGHUP, [&] { reload(site); });
     seen_ = stamps();
+    const bool lasted = office_certificate_lasts(options_.store_path, wall_now());
     Timer watch(loop, [&] {
       if (stamps() != seen_) reload(site);
+      if (settings_changed((*reader)->db()) ||
+          (config_.office_ca && lasted && !office_certificate_lasts(options_.store_path, wall_now()))) {
+        log_info("the portal's settings have changed, or its certificate is due: starting afresh");
+        watch.cancel();
+        stop();
+      }
     });
-    watch.every(kLookAtFiles);
+    watch.every(kLookAround);
 
     log_info("the sign-in page is at {}/", config_.url);
     lifeline.ready();
@@ -142,6 +149,13 @@ class Portal {
       if (::stat(path.c_str(), &s) == 0) out.emplace_back(s.st_mtim.tv_sec, s.st_mtim.tv_nsec);
     }
     return out;
+  }
+
+  // Listening on port 443 and making certificates take root, which this process has given up: it ends, and
+  // the supervisor starts another. Settings that cannot be used leave this one serving as it is.
+  [[nodiscard]] bool settings_changed(Database& db) const {
+    const auto now = load_portal_config(db);
+    return now && *now != config_;
   }
 
   [[nodiscard]] std::string ca_pem() const {

@@ -1,5 +1,5 @@
 // PortalConfig: where the portal listens, by which name it goes and with which certificate, from the store's
-// settings. Read once at start; a plain value.
+// settings. A plain value; the portal starts afresh when it would come out otherwise.
 #pragma once
 
 #include <optional>
@@ -20,6 +20,8 @@ struct PortalConfig {
   std::vector<std::string> lan;  // interfaces; empty: all
   std::string certificate, key;  // files
   bool office_ca = true;         // they are the office CA's
+
+  bool operator==(const PortalConfig&) const = default;
 };
 
 // Every wrong setting is in the error's message.
