@@ -20,5 +20,7 @@ struct Check {
 // Those of the store and its files, and those of the machine around it.
 void check_store(const std::string& store, std::vector<Check>& checks);
 void check_machine(std::vector<Check>& checks);
+// What `serve` warns of before it begins: the kernel's settings that would keep everybody out.
+void check_kernel(Database& db, std::vector<Check>& checks);
 
 }  // namespace nightlatch::cli

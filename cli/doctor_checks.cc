@@ -202,13 +202,17 @@ void check_store(const std::string& store, std::vector<Check>& checks) {
   }
   check_certificate(*db, store, checks);
   check_rules(*db, checks);
-  check_rp_filter(*db, checks);
-  check_bridge(*db, checks);
+  check_kernel(*db, checks);
   check_neighbours(*db, checks);
 }
 
-void check_machine(std::vector<Check>& checks) {
+void check_kernel(Database& db, std::vector<Check>& checks) {
   check_forwarding(checks);
+  check_rp_filter(db, checks);
+  check_bridge(db, checks);
+}
+
+void check_machine(std::vector<Check>& checks) {
   if (getpwnam(kSystemUser) != nullptr) {  // NOLINT(concurrency-mt-unsafe): one thread
     good(checks, "system user", fmt::format("'{}' is there", kSystemUser));
   } else {

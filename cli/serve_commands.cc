@@ -5,8 +5,10 @@
 #include <filesystem>
 
 #include "auth/office_ca.h"
+#include "base/log.h"
 #include "base/text.h"
 #include "cli/context.h"
+#include "cli/doctor.h"
 #include "cli/office_url.h"
 #include "cli/ownership.h"
 #include "cli/run.h"
@@ -66,6 +68,14 @@ Status check_store(const std::string& store) {
   return ensure_office_ca(store, host_of(*url), wall_now());
 }
 
+void warn_of_kernel(const std::string& store) {
+  std::vector<Check> checks;
+  if (Result<Database> db = open_store(store, Database::Access::read); db) check_kernel(*db, checks);
+  for (const Check& c : checks) {
+    if (c.state != Check::State::ok) log_warning("{} {}: {}", c.name, c.says, c.fix);
+  }
+}
+
 Result<int> run_serve(Context& context) {
   std::error_code ignored;
   ServeOptions options{.store = std::filesystem::absolute(context.store(), ignored), .user = kSystemUser};
@@ -90,6 +100,7 @@ Result<int> run_serve(Context& context) {
   NL_TRY(lock_store(options.store));
   share_store(options.store);  // the certificate's key goes to the store's group
   NL_TRY(check_store(options.store));
+  warn_of_kernel(options.store);
   share_store(options.store);
   return supervise(options);
 }

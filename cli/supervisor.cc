@@ -22,6 +22,7 @@
 #include "base/log.h"
 #include "base/time.h"
 #include "cli/child.h"
+#include "store/audit.h"
 
 namespace nightlatch::cli {
 
@@ -41,6 +42,7 @@ struct Watched {
   int attempts = 0;
   Millis delay = kFirstDelay;
   std::optional<BootTime> start_at;  // when it is to be started (again)
+  std::string ended;                 // how the one before ended, until the audit log has it
 };
 
 class Supervisor {
@@ -62,6 +64,7 @@ class Supervisor {
   void read_lifeline(Watched& w);
   void reap();
   void ended(Watched& w, int status, bool served);
+  void audit_restart(Watched& w) const;
   void stop(int exit_status);
   void kill_all(int signal);
   [[nodiscard]] bool any_alive() const;
@@ -111,6 +114,8 @@ void Supervisor::start_due() {
       log_error("the {} could not be started: {}", w.child.role, started.error().message);
       w.start_at = now + w.delay;
       w.delay = std::min(w.delay * 2, kLongestDelay);
+    } else if (!w.ended.empty()) {
+      audit_restart(w);
     }
   }
 }
@@ -197,10 +202,27 @@ void Supervisor::ended(Watched& w, int status, bool served) {
   }
   // Back-off is for one that cannot start: one that served comes back at once, however often it is killed.
   if (served || lived >= kLongEnough) w.delay = kFirstDelay;
-  log_error("the {} {} after {}; starting it again in {} ms", w.child.role, describe_end(status),
-            format_age(lived), w.delay.count());
+  const std::string what =
+      fmt::format("the {} {} after {}", w.child.role, describe_end(status), format_age(lived));
+  if (is_exit(status, 0)) {
+    log_info("{}; starting it again in {} ms", what, w.delay.count());
+  } else {
+    log_error("{}; starting it again in {} ms", what, w.delay.count());
+  }
+  w.ended = what;
   w.start_at = BootClock::now() + w.delay;
   w.delay = std::min(w.delay * 2, kLongestDelay);
+}
+
+// Once the next one is on its way: the log may be slow, and is no reason to be without a gate.
+void Supervisor::audit_restart(Watched& w) const {
+  AuditEvent e;
+  e.at = wall_now();
+  e.event = "serve.restart";
+  e.detail = std::exchange(w.ended, {});
+  Result<Database> log = open_audit(options_.store, Database::Access::write);
+  const Status written = log ? append_audit(*log, {e}) : Status(log.error());
+  if (!written) log_warning("the audit log does not know of this: {}", written.error().message);
 }
 
 void Supervisor::stop(int exit_status) {
