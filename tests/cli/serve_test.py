@@ -139,6 +139,9 @@ class ServeTest(unittest.TestCase):
             self.assertLess(took, 2 + 3 * bool(os.environ.get("ASAN_OPTIONS", "")), role)
             self.assertIn("killed by signal 9", serve.said(rf"the {role} was", 1, start))
             self.assertTrue(alive(other), "the other one went on")
+        rows = json.loads(self.cli("log", "--json").stdout)
+        ends = [r["detail"].split(" was")[0] for r in rows if r["event"] == "serve.restart"]
+        self.assertEqual(ends, ["the gate", "the portal", "the gate"])
         self.assertEqual(serve.end(), 0)
 
     def test_a_killed_supervisor_leaves_nothing_and_the_next_one_starts(self):
@@ -160,6 +163,27 @@ class ServeTest(unittest.TestCase):
         serve.process.send_signal(signal.SIGHUP)
         serve.said("certificate read again", 5)
         self.assertEqual(serve.end(), 0)
+
+    def test_the_portal_follows_its_settings(self):
+        serve = self.serve()
+        self.cli("set", "portal.url", "https://door.office.example")
+        serve.said("the portal serves again", 40)
+        serve.said("sign-in page is at https://door.office.example/", 1)
+        certificate = self.store.parent / "tls" / "portal.pem"
+        text = subprocess.run(["openssl", "x509", "-in", certificate, "-noout", "-ext", "subjectAltName"],
+                              capture_output=True, text=True, check=True).stdout
+        self.assertIn("door.office.example", text)
+        self.assertEqual(serve.end(), 0)
+
+    def test_reads_a_store_on_a_read_only_disk(self):
+        self.cli("user", "add", "alice", "--no-password")
+        folder = self.store.parent
+        subprocess.run(["mount", "--bind", folder, folder], check=True)
+        self.addCleanup(subprocess.run, ["umount", folder], check=True)
+        subprocess.run(["mount", "-o", "remount,bind,ro", folder], check=True)
+        self.assertEqual([u["name"] for u in json.loads(self.cli("user", "list", "--json").stdout)], ["alice"])
+        self.assertIn("alice", self.cli("log").stdout)
+        self.cli("user", "add", "bob", "--no-password", expect=1)
 
     def test_tells_the_service_manager(self):
         for abstract in (False, True):
