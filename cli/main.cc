@@ -25,7 +25,8 @@ bool wants_colour() {
 }  // namespace
 
 int main(int argc, char** argv) {
-  umask(0027);
+  // What the group may write, it may write from the first instant: a store's files get no second mode.
+  umask(0007);
   std::ios::sync_with_stdio(false);
   nightlatch::cli::Io io{.in = std::cin, .out = std::cout, .err = std::cerr};
   io.colour = wants_colour();

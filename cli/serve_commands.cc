@@ -18,6 +18,7 @@
 #include "store/access.h"
 #include "store/audit.h"
 #include "store/office_store.h"
+#include "store/sessions.h"
 #include "web/portal.h"
 
 namespace nightlatch::cli {
@@ -68,9 +69,32 @@ Status check_store(const std::string& store) {
   return ensure_office_ca(store, host_of(*url), wall_now());
 }
 
-void warn_of_kernel(const std::string& store) {
+// Kept open while serve runs. The files that SQLite needs beside a store are then there before the gate and
+// the portal look for them, with the group's modes: whoever finds one that it may only read stays a reader.
+// And a first commit takes the room that its shared memory needs: where blocks are small, a full disk would
+// end the process that touches it first with SIGBUS.
+struct Kept {
+  Database store, log;
+};
+
+Result<Kept> keep_open(const std::string& path) {
+  Result<Database> store = open_store(path, Database::Access::write);
+  if (!store) return store.error();
+  Result<Database> log = open_audit(path, Database::Access::write);
+  if (!log) return log.error();
+  AuditEvent start;
+  start.at = wall_now();
+  start.event = "serve.start";
+  start.detail = NIGHTLATCH_VERSION;
+  for (const Status& written : {advance_clock(*store, start.at), append_audit(*log, {start})}) {
+    if (!written) log_warning("{}", written.error().message);  // sessions that run may go on
+  }
+  return Kept{std::move(*store), std::move(*log)};
+}
+
+void warn_of_kernel(Database& store) {
   std::vector<Check> checks;
-  if (Result<Database> db = open_store(store, Database::Access::read); db) check_kernel(*db, checks);
+  check_kernel(store, checks);
   for (const Check& c : checks) {
     if (c.state != Check::State::ok) log_warning("{} {}: {}", c.name, c.says, c.fix);
   }
@@ -100,9 +124,11 @@ Result<int> run_serve(Context& context) {
   NL_TRY(lock_store(options.store));
   share_store(options.store);  // the certificate's key goes to the store's group
   NL_TRY(check_store(options.store));
-  warn_of_kernel(options.store);
+  Result<Kept> kept = keep_open(options.store);
+  if (!kept) return kept.error();
+  warn_of_kernel(kept->store);
   share_store(options.store);
-  return supervise(options);
+  return supervise(options, kept->log);
 }
 
 }  // namespace

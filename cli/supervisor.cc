@@ -47,7 +47,7 @@ struct Watched {
 
 class Supervisor {
  public:
-  explicit Supervisor(const ServeOptions& options) : options_(options) {
+  Supervisor(const ServeOptions& options, Database& log) : options_(options), log_(log) {
     for (const char* role : {"portal", "gate"}) {
       Watched w;
       w.child.role = role;
@@ -64,13 +64,14 @@ class Supervisor {
   void read_lifeline(Watched& w);
   void reap();
   void ended(Watched& w, int status, bool served);
-  void audit_restart(Watched& w) const;
+  void audit_restart(Watched& w);
   void stop(int exit_status);
   void kill_all(int signal);
   [[nodiscard]] bool any_alive() const;
   [[nodiscard]] int poll_timeout() const;
 
   ServeOptions options_;
+  Database& log_;
   std::vector<Watched> watched_;
   Fd signals_;
   bool announced_ = false;
@@ -215,14 +216,13 @@ void Supervisor::ended(Watched& w, int status, bool served) {
 }
 
 // Once the next one is on its way: the log may be slow, and is no reason to be without a gate.
-void Supervisor::audit_restart(Watched& w) const {
+void Supervisor::audit_restart(Watched& w) {
   AuditEvent e;
   e.at = wall_now();
   e.event = "serve.restart";
   e.detail = std::exchange(w.ended, {});
-  Result<Database> log = open_audit(options_.store, Database::Access::write);
-  const Status written = log ? append_audit(*log, {e}) : Status(log.error());
-  if (!written) log_warning("the audit log does not know of this: {}", written.error().message);
+  if (const Status written = append_audit(log_, {e}); !written)
+    log_warning("the audit log does not know of this: {}", written.error().message);
 }
 
 void Supervisor::stop(int exit_status) {
@@ -280,7 +280,7 @@ Status lock_store(const std::string& store) {
   return Done{};
 }
 
-int supervise(const ServeOptions& options) { return Supervisor(options).run(); }
+int supervise(const ServeOptions& options, Database& log) { return Supervisor(options, log).run(); }
 
 void notify_service_manager(const std::string& state) {
   const char* path = std::getenv("NOTIFY_SOCKET");  // NOLINT(concurrency-mt-unsafe): one thread

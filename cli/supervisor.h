@@ -5,6 +5,7 @@
 #include <string>
 
 #include "base/result.h"
+#include "store/database.h"
 
 namespace nightlatch::cli {
 
@@ -18,8 +19,8 @@ struct ServeOptions {
 // the ports of a supervisor that was killed are free. The descriptor is never closed.
 [[nodiscard]] Status lock_store(const std::string& store);
 
-// Returns the program's exit status, when both processes have ended.
-[[nodiscard]] int supervise(const ServeOptions& options);
+// Returns the program's exit status, when both processes have ended. Restarts are written to `log`.
+[[nodiscard]] int supervise(const ServeOptions& options, Database& log);
 
 // Tells systemd, when it listens: "READY=1", "STOPPING=1".
 void notify_service_manager(const std::string& state);

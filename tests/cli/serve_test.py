@@ -112,9 +112,13 @@ class ServeTest(unittest.TestCase):
         status = json.loads(self.cli("status", "--json").stdout)
         self.assertEqual((status["running"], status["workers"]), (True, 1))
         pids = [serve.role("gate"), serve.role("portal")]
+        open_files = {os.readlink(f) for f in pathlib.Path(f"/proc/{serve.process.pid}/fd").iterdir()}
         for name in ("office.db", "office.audit.db"):
-            mode = (self.store.parent / name).stat().st_mode & 0o7777
-            self.assertEqual(mode, 0o660, name)
+            for file in (name, name + "-wal", name + "-shm"):
+                mode = (self.store.parent / file).stat().st_mode & 0o7777
+                self.assertEqual(mode, 0o660, file)
+                self.assertIn(str(self.store.parent / file), open_files, "serve itself keeps it")
+        self.assertIn("serve.start", [r["event"] for r in json.loads(self.cli("log", "--json").stdout)])
         for pid in pids:
             uid = re.search(r"^Uid:\s+(\d+)", pathlib.Path(f"/proc/{pid}/status").read_text(), re.M).group(1)
             self.assertNotEqual(uid, "0", "neither stays root")

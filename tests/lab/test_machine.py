@@ -94,7 +94,7 @@ def test_a_full_disk_opens_nothing(office):
     office.store.parent.rename(kept)
     office.store.parent.mkdir()
     subprocess.run(["truncate", "-s", "4M", image], check=True)
-    subprocess.run(["mkfs.ext4", "-q", image], check=True)
+    subprocess.run(["mkfs.ext4", "-q", "-b", "1024", image], check=True)
     subprocess.run(["mount", "-o", "loop", str(image), str(office.store.parent)], check=True)
     try:
         subprocess.run(["cp", "-a", f"{kept}/.", str(office.store.parent)], check=True)
