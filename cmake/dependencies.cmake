@@ -9,6 +9,7 @@ pkg_check_modules(libuv REQUIRED IMPORTED_TARGET libuv>=1.44)
 pkg_check_modules(argon2 REQUIRED IMPORTED_TARGET libargon2)
 pkg_check_modules(libmnl REQUIRED IMPORTED_TARGET libmnl)
 pkg_check_modules(libcap REQUIRED IMPORTED_TARGET libcap)
+pkg_check_modules(libcares REQUIRED IMPORTED_TARGET libcares>=1.18)
 
 # Header-only libraries: their warnings are not ours.
 find_path(CXXOPTS_DIR cxxopts.hpp REQUIRED)

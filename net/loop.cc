@@ -134,6 +134,11 @@ ReadWatch::ReadWatch(Loop& loop, int fd, std::function<void()> readable)
   handle_ = adopt(std::move(box));
 }
 
+void ReadWatch::want(bool readable, bool writable) {
+  const int events = (readable ? int{UV_READABLE} : 0) | (writable ? int{UV_WRITABLE} : 0);
+  uv_poll_start(as<uv_poll_t>(handle_), events, [](uv_poll_t* p, int, int) { call(p->data); });
+}
+
 SignalWatch::SignalWatch(Loop& loop, int signal, std::function<void()> raised)
     : raised_(std::make_shared<std::function<void()>>(std::move(raised))) {
   auto box = std::make_unique<Box<uv_signal_t>>();

@@ -65,6 +65,7 @@ class ReadWatch {  // calls back while `fd` is readable (level-triggered). Does 
                    // closing it.
  public:
   ReadWatch(Loop& loop, int fd, std::function<void()> readable);
+  void want(bool readable, bool writable);  // call back for these from now on; at least one
 
  private:
   std::shared_ptr<std::function<void()>> readable_;

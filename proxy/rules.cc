@@ -27,10 +27,13 @@ struct Family {
   const char* any;  // the default prefix
   const char* listener;
   const char* udp_refusal;
+  const char* icmp;
 };
 constexpr Family kFamilies[] = {
-    {true, "-4", "iptables", "nightlatch4", "inet", "0.0.0.0/0", "127.0.0.1", "icmp-port-unreachable"},
-    {false, "-6", "ip6tables", "nightlatch6", "inet6", "::/0", "::1", "icmp6-port-unreachable"},
+    {true, "-4", "iptables", "nightlatch4", "inet", "0.0.0.0/0", "127.0.0.1", "icmp-port-unreachable",
+     "icmp"},
+    {false, "-6", "ip6tables", "nightlatch6", "inet6", "::/0", "::1", "icmp6-port-unreachable",
+     "ipv6-icmp"},
 };
 
 std::string mark_text(std::uint32_t mark) {
@@ -102,13 +105,18 @@ std::string tables_script(const Family& f, const RulesInput& input) {
   // Packets of flows that we hold already, from either side. Not the first SYN: TPROXY itself must see that
   // one, or a client that uses a port again within TIME_WAIT finds no listener.
   s += "-A NIGHTLATCH -p tcp ! --syn -m socket --transparent -j NIGHTLATCH-OURS\n";
+  s += "-A NIGHTLATCH -p udp -m socket --transparent -j NIGHTLATCH-OURS\n";
+  // What the network says about a packet that we sent in somebody's name is for us too.
+  s += fmt::format("-A NIGHTLATCH -p {} -m socket --transparent -j NIGHTLATCH-OURS\n", f.icmp);
   s += fmt::format("-A NIGHTLATCH-OURS -j MARK --set-xmark {}\n-A NIGHTLATCH-OURS -j ACCEPT\n", mark);
   // The gate's own addresses, the portal's among them, are reached without us.
   s += "-A NIGHTLATCH -m addrtype --dst-type LOCAL -j RETURN\n";
-  for (const std::string& i : interfaces) s += fmt::format("-A NIGHTLATCH {}-p tcp -j NIGHTLATCH-TAKE\n", i);
-  for (const std::string& m : protectedly(Protocol::tcp)) {
-    s += fmt::format("-A NIGHTLATCH-TAKE {} -j TPROXY --on-ip {} --on-port {} --tproxy-mark {}\n", m,
-                     f.listener, kTproxyPort, mark);
+  for (const std::string& i : interfaces) s += fmt::format("-A NIGHTLATCH {}-j NIGHTLATCH-TAKE\n", i);
+  for (const Protocol protocol : {Protocol::tcp, Protocol::udp}) {
+    for (const std::string& m : protectedly(protocol)) {
+      s += fmt::format("-A NIGHTLATCH-TAKE {} -j TPROXY --on-ip {} --on-port {} --tproxy-mark {}\n", m,
+                       f.listener, kTproxyPort, mark);
+    }
   }
   return s + "COMMIT\n";
 }

@@ -1,12 +1,13 @@
 #include "proxy/sockets.h"
 
 #include <fmt/format.h>
-#include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 
 #include <cerrno>
 #include <cstring>
+
+#include "proxy/socket_options.h"
 
 namespace nightlatch {
 
@@ -14,40 +15,24 @@ namespace {
 
 constexpr int kBacklog = 1024;
 
-#ifndef IPV6_TRANSPARENT
-constexpr int IPV6_TRANSPARENT = 75;
-#endif
-
-bool set(int fd, int level, int option, int value) {
-  return setsockopt(fd, level, option, &value, sizeof value) == 0;
-}
-
-bool set_transparent(int fd, bool v4) {
-  return v4 ? set(fd, IPPROTO_IP, IP_TRANSPARENT, 1) : set(fd, IPPROTO_IPV6, IPV6_TRANSPARENT, 1);
-}
-
 // A dead peer is noticed after about two minutes; small messages are not held back (Nagle against delayed ACK
 // costs 40 ms and more).
 void set_common(int fd) {
-  set(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
-  set(fd, IPPROTO_TCP, TCP_KEEPIDLE, 60);
-  set(fd, IPPROTO_TCP, TCP_KEEPINTVL, 15);
-  set(fd, IPPROTO_TCP, TCP_KEEPCNT, 4);
-  set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+  set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+  set_option(fd, IPPROTO_TCP, TCP_KEEPIDLE, 60);
+  set_option(fd, IPPROTO_TCP, TCP_KEEPINTVL, 15);
+  set_option(fd, IPPROTO_TCP, TCP_KEEPCNT, 4);
+  set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
 }
-
-sockaddr* as_sockaddr(sockaddr_storage& s) { return reinterpret_cast<sockaddr*>(&s); }
-
-Error failed(const char* doing) { return Error::failure(fmt::format("{}: {}", doing, std::strerror(errno))); }
 
 }  // namespace
 
 Result<Fd> listen_transparent(bool v4, std::uint16_t port) {
   Fd fd(socket(v4 ? AF_INET : AF_INET6, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (!fd.valid()) return failed("listener");
-  if (!v4) set(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, 1);
-  set(fd.get(), SOL_SOCKET, SO_REUSEADDR, 1);
-  set(fd.get(), SOL_SOCKET, SO_REUSEPORT, 1);
+  if (!v4) set_option(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, 1);
+  set_option(fd.get(), SOL_SOCKET, SO_REUSEADDR, 1);
+  set_option(fd.get(), SOL_SOCKET, SO_REUSEPORT, 1);
   if (!set_transparent(fd.get(), v4)) return failed("listener: IP_TRANSPARENT");
   set_common(fd.get());
   const Endpoint here{*IpAddress::parse(v4 ? "127.0.0.1" : "::1"), port};
@@ -65,11 +50,8 @@ Accepted accept_flow(int listener) {
   socklen_t length = sizeof peer;
   a.fd = Fd(accept4(listener, as_sockaddr(peer), &length, SOCK_NONBLOCK | SOCK_CLOEXEC));
   if (!a.fd.valid()) return a;
-  sockaddr_storage own{};
-  socklen_t own_length = sizeof own;
-  getsockname(a.fd.get(), as_sockaddr(own), &own_length);
   if (const auto e = Endpoint::from_sockaddr(as_sockaddr(peer))) a.source = *e;
-  if (const auto e = Endpoint::from_sockaddr(as_sockaddr(own))) a.destination = *e;
+  a.destination = own_endpoint(a.fd.get());
   return a;
 }
 
@@ -83,7 +65,7 @@ Result<Fd> connect_upstream(const Endpoint& destination, const IpAddress* source
     set_common(fd.get());
     if (source != nullptr) {
       if (!set_transparent(fd.get(), v4)) return failed("upstream: IP_TRANSPARENT");
-      set(fd.get(), IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1);
+      set_option(fd.get(), IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1);
       sockaddr_storage from{};
       const socklen_t length = Endpoint{*source, 0}.to_sockaddr(from);
       if (bind(fd.get(), as_sockaddr(from), length) != 0) return failed("upstream: bind");
@@ -91,12 +73,7 @@ Result<Fd> connect_upstream(const Endpoint& destination, const IpAddress* source
     sockaddr_storage to{};
     const socklen_t length = destination.to_sockaddr(to);
     if (connect(fd.get(), as_sockaddr(to), length) != 0 && errno != EINPROGRESS) return failed("upstream");
-    if (source == nullptr) return fd;
-    sockaddr_storage own{};
-    socklen_t own_length = sizeof own;
-    getsockname(fd.get(), as_sockaddr(own), &own_length);
-    const auto bound = Endpoint::from_sockaddr(as_sockaddr(own));
-    if (!bound || bound->port != avoid_port) return fd;
+    if (source == nullptr || own_endpoint(fd.get()).port != avoid_port) return fd;
     reset_on_close(fd.get());
   }
   return Error::failure("upstream: no source port is free");

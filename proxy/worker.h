@@ -15,7 +15,9 @@
 #include <vector>
 
 #include "net/loop.h"
-#include "proxy/flow.h"
+#include "proxy/flow_host.h"
+#include "proxy/tcp_listener.h"
+#include "proxy/udp_listener.h"
 
 namespace nightlatch {
 
@@ -23,7 +25,7 @@ struct WorkerStats {  // written by the worker, read by anybody
   std::atomic<std::uint64_t> flows{0}, accepted{0}, allowed{0}, refused{0}, held{0}, bytes{0}, overloaded{0};
 };
 
-class Worker final : private Flow::Host {
+class Worker final : private FlowHost {
  public:
   Worker(unsigned index, std::string store_path, AuditWriter& audit, HoldDesk& desk,
          std::atomic<std::uint64_t>& all_flows);
@@ -41,27 +43,29 @@ class Worker final : private Flow::Host {
   Wheel& wheel() override { return wheel_; }
   AuditWriter& audit() override { return audit_; }
   std::span<char> scratch() override { return {scratch_.get(), kScratch}; }
-  bool watch(Flow& flow, Relay::Side side, int fd) override;
-  void unwatch(int fd) override;
-  void ask_hold(Flow& flow, HoldRequest request) override;
-  void run_again(Flow& flow) override { again_.push_back(flow.id()); }
-  void finished(Flow& flow) override { finished_.push_back(flow.id()); }
-  bool log_refusal(const std::string& key) override;
   Counters& counters() override { return counters_; }
+  bool watch(Ready& ready, int fd) override;
+  bool listen(Ready& ready, int fd) override;
+  void unwatch(int fd) override;
+  void look_at_store() override { changed_ = judge_->refresh(wall_now()) || changed_; }
+  bool room() override { return all_flows_.load(std::memory_order_relaxed) < judge_->max_flows(); }
+  std::string next_id() override;
+  LiveFlow& adopt(std::unique_ptr<LiveFlow> flow) override;
+  void run_again(LiveFlow& flow) override { again_.push_back(flow.id()); }
+  void finished(LiveFlow& flow) override;
+  void ask_hold(const std::string& flow, HoldRequest request) override;
+  bool log_refusal(const std::string& key) override;
   std::uint64_t most_refusing() override { return judge_->max_flows() / 8 + 1; }
 
   static constexpr std::size_t kScratch = 128UL * 1024;
   void run();
   void post(std::function<void()> what);  // any thread
   void turn();  // everything that epoll has, then the flows whose budget was used up
-  void accept_some(int listener);
-  void accept_past_the_limit(int listener);
-  void pause_accepting(const char* why);
   void tick();
   void rejudge_all();
   void watch_neighbours();
   void sweep();  // frees the flows that have ended
-  void listen_on(bool on);
+  void publish();
 
   unsigned index_;
   std::string store_path_;
@@ -73,21 +77,23 @@ class Worker final : private Flow::Host {
   std::unique_ptr<char[]> scratch_;  // NOLINT
   Wheel wheel_;
   std::unique_ptr<Judge> judge_;
-  Fd epoll_, listener4_, listener6_, reserve_;
+  Fd epoll_;
   Loop loop_;
   std::unique_ptr<Wakeup> wakeup_;
   std::unique_ptr<Timer> ticker_;
   std::unique_ptr<ReadWatch> epoll_watch_, neighbour_watch_;
   std::uint64_t neighbours_seen_ = 0;
-  std::unordered_map<std::string, std::unique_ptr<Flow>> flows_;
+  TcpListener tcp_{*this};
+  std::optional<UdpListener> udp_;
+  std::unordered_map<std::string, std::unique_ptr<LiveFlow>> flows_;
   std::vector<std::string> again_, finished_;
   std::unordered_map<std::string, BootTime> logged_;
   std::mutex mailbox_mutex_;
   std::vector<std::function<void()>> mailbox_;
   std::uint64_t next_flow_ = 0;
   unsigned ticks_ = 0;
-  bool listening_ = false, changed_ = false, stopping_ = false;
-  BootTime resume_at_{}, stop_at_ = BootTime::max(), complained_{};
+  bool changed_ = false, stopping_ = false;
+  BootTime stop_at_ = BootTime::max();
   Millis wall_offset_{};  // wall − boot: a jump means that somebody set the clock
   std::thread thread_;
 };

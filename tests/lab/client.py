@@ -9,6 +9,7 @@ import time
 import urllib.parse
 
 THROUGH, RESET, ALERT, CLOSED, SILENT = "through", "reset", "alert 49", "closed", "silent"
+UNREACHABLE = "port unreachable"
 CLIENT_HELLO = bytes.fromhex(
     "16030100a5010000a10303" + "11" * 32 + "20" + "22" * 32 + "00021301" + "0100" + "0056"
     "002b0003020304" "000d000400020403" "000a00040002001d"
@@ -107,6 +108,17 @@ class Laptop:
             return THROUGH
         return ALERT if got == ACCESS_DENIED else CLOSED if not got else f"answered {got[:80]!r}"
 
+    def udp(self, address: str, port: int, timeout: float = 2.0) -> socket.socket:
+        with self.ns.inside():
+            sock = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM)
+        sock.settimeout(timeout)
+        sock.connect((address, port))
+        return sock
+
+    def try_udp(self, address: str, port: int, data: bytes = b"hello", timeout: float = 2.0) -> str:
+        with self.udp(address, port, timeout) as sock:
+            return say(sock, data)
+
     def flow(self, address: str, port: int) -> "Flow":
         """A flow that was proved to be through."""
         sock = self.open(address, port)
@@ -176,6 +188,18 @@ class Laptop:
         if reply.status not in (200, 302, 303):
             raise AssertionError(f"sign-in of {user} answered {reply.status}\n{reply.body}")
         return browser
+
+
+def say(sock: socket.socket, data: bytes) -> str:
+    """Sends a datagram to an echo server and says what came of it."""
+    try:
+        sock.send(data)
+        got = sock.recv(1 << 16)
+    except ConnectionRefusedError:
+        return UNREACHABLE
+    except TimeoutError:
+        return SILENT
+    return THROUGH if got == data else f"answered {len(got)} bytes"
 
 
 class Flow:

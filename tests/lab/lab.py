@@ -2,9 +2,9 @@
 
       alice-pc                      gate                               servers
     10.77.0.11/24 ──┐        lan0 10.77.0.1/24            ┌── 10.88.0.2  wiki :80 (http)   payroll :5432 (echo)
-    fd77::11/64     ├─ lan0       fd77::1/64   wan0 ──────┤   fd88::2    vault :8443 (sink)
-      bob-pc        │  (bridge)           10.88.0.1/24    └── 10.88.0.3  news :80, chat :5432: protected by nobody
-    10.77.0.12/24 ──┘                     fd88::1/64          fd88::3
+    fd77::11/64     ├─ lan0       fd77::1/64   wan0 ──────┤   fd88::2    vault :8443 (sink)  voice :4000/udp (echo)
+      bob-pc        │  (bridge)           10.88.0.1/24    └── 10.88.0.3  news :80, chat :5432, radio :4000/udp:
+    10.77.0.12/24 ──┘                     fd88::1/64          fd88::3    protected by nobody
     fd77::12/64
 
 The gate routes. It is configured by the command line only, as an admin would, and started by `nightlatch serve`.
@@ -154,9 +154,9 @@ class Office:
 
     PORTAL = "gate.office.example"
     GATE = {4: "10.77.0.1", 6: "fd77::1"}
-    WIKI = PAYROLL = VAULT = {4: "10.88.0.2", 6: "fd88::2"}
+    WIKI = PAYROLL = VAULT = VOICE = {4: "10.88.0.2", 6: "fd88::2"}
     NEWS = {4: "10.88.0.3", 6: "fd88::3"}
-    HTTP, ECHO, TLS = 80, 5432, 8443
+    HTTP, ECHO, TLS, UDP = 80, 5432, 8443, 4000
     PASSWORD = {"alice": "correct horse battery", "bob": "staple of great length"}
 
     def __init__(self):
@@ -225,7 +225,8 @@ class Office:
         for family in (4, 6):
             specs += [f"wiki=http@{self.WIKI[family]},80", f"payroll=echo@{self.PAYROLL[family]},5432",
                       f"vault=sink@{self.VAULT[family]},8443", f"news=http@{self.NEWS[family]},80",
-                      f"chat=echo@{self.NEWS[family]},5432"]
+                      f"chat=echo@{self.NEWS[family]},5432",
+                      f"voice=uecho@{self.VOICE[family]},4000", f"radio=uecho@{self.NEWS[family]},4000"]
         self.servers = Servers(servers, specs)
         self._close.callback(self.servers.close)
 
@@ -275,7 +276,9 @@ class Office:
         for name, port in (("wiki", self.HTTP), ("payroll", self.ECHO), ("vault", self.TLS)):
             self.cli("resource", "add", name, "--to", f"{self.WIKI[4]}:{port}/tcp", "--to", f"[{self.WIKI[6]}]:{port}/tcp")
         self.cli("policy", "add", "wiki", "--resource", "wiki", "--anyone", "--session", session, *policy)
-        for name in ("payroll", "vault"):
+        self.cli("resource", "add", "voice", "--to", f"{self.VOICE[4]}:{self.UDP}/udp", "--to",
+                 f"[{self.VOICE[6]}]:{self.UDP}/udp")
+        for name in ("payroll", "vault", "voice"):
             self.cli("policy", "add", name, "--resource", name, "--user", "alice", "--session", session, *policy)
 
     def serve(self, *arguments: str, before: tuple = ()) -> Gate:

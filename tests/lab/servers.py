@@ -1,8 +1,8 @@
 """The office's servers, one process in the servers' namespace. It counts what arrives, by service and by peer: that
 count is how a test proves that no byte of a refused flow ever came through.
 
-Started as `servers.py NAME=KIND@ADDRESS,PORT ...`; KIND is http, echo or sink. Control: a line on stdin, a line of
-JSON on stdout. `counts` gives {service: {peer: [connections, bytes]}}; `open` gives the number of open connections;
+Started as `servers.py NAME=KIND@ADDRESS,PORT ...`; KIND is http, echo, sink or uecho (UDP). Control: a line on stdin, a line of
+JSON on stdout. `counts` gives {service: {peer: [connections or datagrams, bytes]}}; `open` gives the number of open connections;
 `cut` resets every connection; `zero` clears the counts.
 """
 import json
@@ -32,6 +32,9 @@ class Servers:
             address, port = where.rsplit(",", 1)
             self.counts.setdefault(name, {})
             family = socket.AF_INET6 if ":" in address else socket.AF_INET
+            if kind == "uecho":
+                self.listen_udp(name, family, address, int(port))
+                continue
             listener = socket.socket(family, socket.SOCK_STREAM)
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.bind((address, int(port)))
@@ -40,12 +43,21 @@ class Servers:
             self.poll.register(listener, selectors.EVENT_READ, (name, kind))
         self.poll.register(0, selectors.EVENT_READ, None)
 
+    def listen_udp(self, name, family, address, port):
+        sock = socket.socket(family, socket.SOCK_DGRAM)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
+        sock.bind((address, port))
+        sock.setblocking(False)
+        self.poll.register(sock, selectors.EVENT_READ, (name, "uecho"))
+
     def run(self):
         print("ready", flush=True)
         while True:
             for key, events in self.poll.select():
                 if key.data is None:
                     self.control()
+                elif isinstance(key.data, tuple) and key.data[1] == "uecho":
+                    self.echo(key.fileobj, key.data[0])
                 elif isinstance(key.data, tuple):
                     self.accept(key.fileobj, *key.data)
                 else:
@@ -69,6 +81,20 @@ class Servers:
                     connection.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                     self.drop(connection)
             print(json.dumps(answer), flush=True)
+
+    def echo(self, sock, name):
+        for _ in range(256):
+            try:
+                data, peer = sock.recvfrom(1 << 16)
+            except OSError:  # nothing waits, or a peer has gone
+                return
+            seen = self.counts[name].setdefault(peer[0], [0, 0])
+            seen[0] += 1
+            seen[1] += len(data)
+            try:
+                sock.sendto(data, peer)
+            except OSError:
+                pass
 
     def accept(self, listener, name, kind):
         for _ in range(64):

@@ -5,8 +5,8 @@
 #include <utility>
 
 #include "base/text.h"
-#include "proxy/flow.h"
 #include "proxy/refusal.h"
+#include "proxy/tcp_flow.h"
 
 namespace nightlatch {
 
@@ -16,7 +16,7 @@ constexpr Millis kLinger{3000};
 constexpr std::size_t kMostThrownAway = 1U << 20U;  // a client that keeps sending is cut off
 }  // namespace
 
-void Flow::hear() {
+void TcpFlow::hear() {
   while (state_ == State::listening) {
     const ssize_t n = recv(accepted_.fd.get(), host_.scratch().data(), 4096, 0);
     if (n < 0 && errno == EINTR) continue;
@@ -34,27 +34,29 @@ void Flow::hear() {
 
 // A flow that a sign-in could let through becomes part of the hold of its device and resource. A browser that
 // is denied gets a page too: the one that says so.
-void Flow::refuse_as(Speech speech) {
-  const bool signing_in_helps = ruling_.kind != VerdictKind::deny;
-  const bool has_page = ruling_.resource != ResourceId::none && (signing_in_helps || speech == Speech::http);
+void TcpFlow::refuse_as(Speech speech) {
+  const Ruling& ruling = lease_.ruling();
+  const bool signing_in_helps = ruling.kind != VerdictKind::deny;
+  const bool has_page = ruling.resource != ResourceId::none && (signing_in_helps || speech == Speech::http);
   if (has_page) {
     ++host_.counters().held;
     state_ = State::holding;
     set_timer(kHoldWait);
-    host_.ask_hold(*this, {source_.text(), ruling_.resource, said_.url(), event("hold"), nullptr});
+    host_.ask_hold(id(),
+                   {lease_.source().text(), ruling.resource, said_.url(), lease_.event("hold"), nullptr});
     if (speech == Speech::http) return;
   }
   answer({});  // TLS and other protocols are not told the code: they have no place to show it
 }
 
-void Flow::on_hold(const std::string& code) {
+void TcpFlow::on_hold(const std::string& code) {
   if (state_ != State::holding) return;
   answer(code.empty() ? host_.judge().portal_url() : host_.judge().portal_url() + "/k/" + code);
 }
 
-void Flow::answer(const std::string& page_url) {
+void TcpFlow::answer(const std::string& page_url) {
   const Refusal refusal =
-      refuse(said_, refusal_line(ruling_.kind, ruling_.resource_name, page_url), page_url);
+      refuse(said_, refusal_line(lease_.ruling().kind, lease_.ruling().resource_name, page_url), page_url);
   if (refusal.reset) {
     close_refused(true);
     return;
@@ -65,7 +67,7 @@ void Flow::answer(const std::string& page_url) {
   write_answer();
 }
 
-void Flow::write_answer() {
+void TcpFlow::write_answer() {
   while (answered_ < answer_.size()) {
     const ssize_t n =
         send(accepted_.fd.get(), answer_.data() + answered_, answer_.size() - answered_, MSG_NOSIGNAL);
@@ -83,7 +85,7 @@ void Flow::write_answer() {
   linger();
 }
 
-void Flow::linger() {
+void TcpFlow::linger() {
   while (true) {
     const ssize_t n = recv(accepted_.fd.get(), host_.scratch().data(), host_.scratch().size(), 0);
     if (n < 0 && errno == EINTR) continue;
@@ -95,7 +97,7 @@ void Flow::linger() {
   close_refused(false);
 }
 
-void Flow::close_refused(bool reset) {
+void TcpFlow::close_refused(bool reset) {
   close(accepted_.fd, reset);
   timer_.unlink();
   if (std::exchange(counted_, false)) --host_.counters().refusing;

@@ -1,0 +1,171 @@
+#include "proxy/lease.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace nightlatch {
+
+namespace {
+BootTime boot_of(WallTime when, WallTime wall, BootTime boot) {
+  return when == kNever ? BootTime::max() : boot + std::max(when - wall, Millis(0));
+}
+
+bool out_of_time(const Ruling& r) {
+  return r.readable && (r.reason == Reason::expired || r.reason == Reason::second_factor_expired);
+}
+}  // namespace
+
+Lease::Lease(FlowHost& host, std::string flow, Endpoint source, Endpoint destination, Protocol protocol)
+    : host_(host),
+      flow_(std::move(flow)),
+      from_(source),
+      to_(destination),
+      protocol_(protocol),
+      opened_(BootClock::now()),
+      active_(opened_) {}
+
+Ruling Lease::verdict(WallTime now) {
+  return host_.judge().judge(source_, {to_.address, to_.port, protocol_}, now);
+}
+
+bool Lease::judge(WallTime now) {
+  source_ = host_.judge().identify(from_.address);
+  ruling_ = verdict(now);
+  return ruling_.passes();
+}
+
+// Sources that may be made up share one row: a flood of them fills no log.
+bool Lease::audit_refusal() {
+  const bool judged = ruling_.readable && !ruling_.direct;
+  const std::string what =
+      judged ? fmt::format("{}/{}", ruling_.resource_name, to_text(ruling_.kind)) : std::string("unjudged");
+  const std::string who = protocol_ == Protocol::udp && from_nobody() ? "*" : source_.text();
+  if (!host_.log_refusal(fmt::format("{}/{}", who, what))) return false;
+  AuditEvent e = event("flow.refused");
+  if (!judged) e.reason = ruling_.direct ? "direct_connection" : "store_unreadable";
+  host_.audit().write(std::move(e));
+  return true;
+}
+
+void Lease::begin() {
+  begun_ = true;
+  ++host_.counters().allowed;
+  active_ = BootClock::now();
+  promise();
+  host_.audit().write(event(ruling_.observed ? "flow.observed" : "flow.open"));
+}
+
+void Lease::end(std::string_view cause) {
+  AuditEvent e = event("flow.end");
+  e.detail = cause;
+  e.bytes_up = static_cast<std::int64_t>(up_);
+  e.bytes_down = static_cast<std::int64_t>(down_);
+  const BootTime now = BootClock::now();
+  e.duration_ms = (now - opened_).count();
+  if (term_ != Term::within) {
+    e.detail += fmt::format("; overstayed {} s, {} bytes", (now - overstay_since_).count() / 1000,
+                            up_ + down_ - overstay_from_);
+  }
+  host_.audit().write(std::move(e));
+}
+
+void Lease::moved(std::uint64_t up, std::uint64_t down) {
+  up_ += up;
+  down_ += down;
+  host_.counters().bytes += up + down;
+  active_ = BootClock::now();
+}
+
+void Lease::promise() {
+  deadline_ = boot_of(ruling_.observed ? kNever : ruling_.until, wall_now(), BootClock::now());
+}
+
+BootTime Lease::due() const {
+  return ruling_.idle ? std::min(deadline_, active_ + Millis(*ruling_.idle)) : deadline_;
+}
+
+Lease::Cause Lease::at_due() {
+  const BootTime now = BootClock::now();
+  if (ruling_.idle && now >= active_ + Millis(*ruling_.idle)) return "idle";
+  if (now >= deadline_) return ran_out(wall_now());
+  return std::nullopt;
+}
+
+// The deadline has come: the session may have been renewed meanwhile; otherwise on_expiry says what happens.
+Lease::Cause Lease::ran_out(WallTime now) {
+  if (term_ != Term::within) {
+    return term_ == Term::draining ? "expired, drained" : "expired, kept to the limit";
+  }
+  const Ruling held = ruling_;
+  const Ruling again = verdict(now);
+  if (again.passes() && again.user == held.user) {
+    ruling_ = again;
+    promise();
+    return std::nullopt;
+  }
+  if (!out_of_time(again) || held.on_expiry.kind == Expiry::Kind::close) {
+    return again.readable ? to_text(again.reason) : "store_unreadable";
+  }
+  term_ = held.on_expiry.kind == Expiry::Kind::drain ? Term::draining : Term::overstaying;
+  overstay_since_ = BootClock::now();
+  overstay_from_ = up_ + down_;
+  deadline_ = overstay_since_ + Millis(held.on_expiry.limit);
+  AuditEvent e = event(term_ == Term::draining ? "flow.draining" : "flow.kept");
+  e.reason = to_text(again.reason);
+  e.detail = fmt::format("until {}", format_rfc3339(now + Millis(held.on_expiry.limit)));
+  host_.audit().write(std::move(e));
+  return std::nullopt;
+}
+
+Lease::Cause Lease::rejudge() {
+  const WallTime now = wall_now();
+  const Ruling again = verdict(now);
+  // A flow that began without a user (unprotected, or only observed) is nobody's to lose.
+  const bool same_user = again.user == ruling_.user || ruling_.user == UserId::none;
+  if (again.passes() && (same_user || again.observed || again.reason == Reason::unprotected)) {
+    term_ = Term::within;  // renewed in time: as if it had never run out
+    ruling_ = again;
+    if (begun_) promise();
+    return std::nullopt;
+  }
+  // A session that has run out in the ordinary way is the deadline's business, not a revocation: the deadline
+  // that was promised has come, or the flow is in the time that on_expiry gives it. Anything else cuts at
+  // once (semantics 6).
+  const bool expired = out_of_time(again) && again.user == ruling_.user;
+  if (expired && term_ != Term::within && again.on_expiry == ruling_.on_expiry) return std::nullopt;
+  if (expired && term_ == Term::within && now >= ruling_.until && begun_) return ran_out(now);
+  if (!again.readable) return "store_unreadable";
+  if (again.passes() || (again.user != UserId::none && again.user != ruling_.user)) return "hand_over";
+  return expired ? "policy_tightened" : to_text(again.reason);
+}
+
+Lease::Cause Lease::on_neighbour(const IpAddress& address, const Mac& mac) const {
+  if (address != source_.address || source_.mac == mac) return std::nullopt;
+  return "address_taken_over";
+}
+
+Lease::Cause Lease::recheck_neighbour() const {
+  if (!source_.mac) return std::nullopt;
+  const auto mac = host_.judge().neighbours().mac_of(source_.address);
+  return mac ? on_neighbour(source_.address, *mac) : std::nullopt;
+}
+
+AuditEvent Lease::event(std::string_view name) const {
+  AuditEvent e;
+  e.at = wall_now();
+  e.event = name;
+  e.user = ruling_.user_name;
+  e.device = ruling_.device_name;
+  e.resource = ruling_.resource_name;
+  e.policy = ruling_.policy_name;
+  e.verdict = to_text(ruling_.kind);
+  e.reason = to_text(ruling_.reason);
+  e.source = from_.text();
+  e.destination = to_.text();
+  if (protocol_ == Protocol::udp) e.destination += "/udp";
+  e.flow = flow_;
+  return e;
+}
+
+}  // namespace nightlatch

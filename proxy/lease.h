@@ -1,0 +1,63 @@
+// Lease: what one flow was permitted, and until when. It holds the verdict, follows it while the flow lives
+// (the deadline, on_expiry, a policy's idle limit, changes of the store and of the neighbour table) and
+// writes the flow's audit rows. It moves no bytes and closes nothing: its answers say why the flow must end
+// now. TCP and UDP flows have one each; worker's thread.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "proxy/flow_host.h"
+
+namespace nightlatch {
+
+class Lease {
+ public:
+  // What a flow's session is at: on_expiry decides where it goes after `within`.
+  enum class Term : std::uint8_t { within, draining, overstaying };
+  using Cause = std::optional<std::string_view>;  // why the flow must end; nullopt: it goes on
+
+  Lease(FlowHost& host, std::string flow, Endpoint source, Endpoint destination, Protocol protocol);
+
+  bool judge(WallTime now);  // who is it, and may they? The first verdict; true when the flow passes
+  bool audit_refusal();      // false: the same was written a moment ago
+  // A source that nothing is known of: no device, no neighbour. It may be made up.
+  [[nodiscard]] bool from_nobody() const { return source_.device == DeviceId::none && !source_.mac; }
+  void begin();  // bytes may move: audited, and the deadline runs
+  void end(std::string_view cause);
+
+  void moved(std::uint64_t up, std::uint64_t down);  // bytes, now: from the client, and to it
+  [[nodiscard]] BootTime due() const;                // when at_due() is to be called; max(): never
+  Cause at_due();
+  Cause rejudge();
+  [[nodiscard]] Cause on_neighbour(const IpAddress& address, const Mac& mac) const;
+  [[nodiscard]] Cause recheck_neighbour() const;
+
+  [[nodiscard]] const Ruling& ruling() const { return ruling_; }
+  [[nodiscard]] const Source& source() const { return source_; }
+  [[nodiscard]] BootTime active() const { return active_; }  // when bytes last moved
+  [[nodiscard]] AuditEvent event(std::string_view name) const;
+
+ private:
+  [[nodiscard]] Ruling verdict(WallTime now);
+  void promise();  // the deadline of the ruling
+  Cause ran_out(WallTime now);
+
+  FlowHost& host_;
+  std::string flow_;
+  Endpoint from_, to_;
+  Protocol protocol_;
+  Source source_;
+  Ruling ruling_;
+  Term term_ = Term::within;
+  bool begun_ = false;
+  std::uint64_t up_ = 0, down_ = 0, overstay_from_ = 0;  // bytes
+  BootTime opened_;
+  BootTime active_;
+  BootTime deadline_ = BootTime::max();  // when the session, the drain or the overstay ends
+  BootTime overstay_since_{};
+};
+
+}  // namespace nightlatch

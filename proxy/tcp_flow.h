@@ -1,0 +1,85 @@
+// TcpFlow: one TCP connection through the gate, from accept to close, as an explicit state machine
+// (docs/states.md).
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+
+#include "base/fd.h"
+#include "proxy/first_bytes.h"
+#include "proxy/flow_host.h"
+#include "proxy/lease.h"
+#include "proxy/relay.h"
+#include "proxy/sockets.h"
+
+namespace nightlatch {
+
+class TcpFlow final : public LiveFlow {
+ public:
+  enum class State : std::uint8_t {
+    fresh,       // accepted, not judged yet
+    connecting,  // allowed: the upstream connection is under way
+    relaying,    // allowed: bytes go both ways
+    listening,   // refused: waiting for the client's first bytes, to answer in its own protocol
+    holding,     // refused: waiting for the hold's code
+    answering,   // refused: the answer is being written
+    lingering,   // refused: the answer is written; what the client still sends is thrown away, so that no
+                 // reset overtakes the answer
+    done,
+  };
+
+  TcpFlow(FlowHost& host, std::string id, Accepted accepted);
+  void start();
+
+  void pump() override;
+  void rejudge() override;
+  void on_neighbour(const IpAddress& address, const Mac& mac) override;
+  void recheck_neighbour() override;
+  void on_hold(const std::string& code) override;
+  void cut(std::string_view cause) override;
+
+ private:
+  struct Leg final : Ready {
+    TcpFlow* flow = nullptr;
+    Relay::Side side = Relay::client;
+    void on_ready(bool readable, bool writable) override { flow->on_ready(side, readable, writable); }
+  };
+  struct Timer final : FlowTimer {
+    TcpFlow* flow = nullptr;
+    void ring() override { flow->on_timer(); }
+  };
+
+  [[nodiscard]] bool live() const { return state_ == State::connecting || state_ == State::relaying; }
+  void on_ready(Relay::Side side, bool readable, bool writable);
+  void on_timer();
+  void connect();
+  void connected();
+  void hear();
+  void refuse_as(Speech speech);
+  void answer(const std::string& page_url);
+  void write_answer();
+  void linger();
+  void set_timer(Millis after);
+  void set_deadline();
+  void end_if(const Lease::Cause& cause);
+  void end(std::string_view cause, bool reset);
+  void close_refused(bool reset);
+  void close(Fd& fd, bool reset);
+
+  FlowHost& host_;
+  Accepted accepted_;
+  Fd upstream_;
+  State state_ = State::fresh;
+  Lease lease_;
+  Relay relay_;
+  std::array<Leg, 2> legs_;
+  Timer timer_;
+  FirstBytes said_;
+  std::string answer_;
+  std::size_t answered_ = 0;
+  std::size_t thrown_away_ = 0;
+  bool counted_ = false;  // among those being refused
+};
+
+}  // namespace nightlatch

@@ -1,0 +1,176 @@
+#include "proxy/udp_flow.h"
+
+#include <algorithm>
+
+namespace nightlatch {
+
+namespace {
+constexpr Millis kOneSided{30'000};    // idle, while only the client has spoken
+constexpr Millis kBothSides{180'000};  // idle, once the server has answered
+constexpr Millis kAfterAnswer{2'000};  // DNS: every question is answered
+constexpr std::uint16_t kDns = 53;
+constexpr std::size_t kBatches = 8;  // of datagrams, each way, before the others have their turn
+}  // namespace
+
+UdpFlow::UdpFlow(FlowHost& host, UdpHost& listener, std::string id, UdpKey key, Lease lease)
+    : LiveFlow(std::move(id)), host_(host), listener_(listener), key_(key), lease_(std::move(lease)) {
+  client_.flow = upstream_.flow = timer_.flow = this;
+}
+
+bool UdpFlow::open() {
+  const IpAddress* source = host_.judge().client_source() ? &key_.client.address : nullptr;
+  auto upstream = connect_udp_upstream(key_.destination, source, key_.client.port);
+  if (!upstream) {
+    end(upstream.error().message);
+    return false;
+  }
+  auto client = connect_udp_client(key_.destination, key_.client);
+  if (!client) {
+    end(client.error().message);
+    return false;
+  }
+  upstream_.fd = std::move(*upstream);
+  client_.fd = std::move(*client);
+  if (!host_.watch(upstream_, upstream_.fd.get()) || !host_.watch(client_, client_.fd.get())) {
+    end("too many descriptors");
+    return false;
+  }
+  lease_.begin();
+  set_timer();
+  return true;
+}
+
+void UdpFlow::deliver(std::size_t first, std::size_t count) {
+  if (done_ || count == 0) return;
+  Datagrams& d = listener_.datagrams();
+  std::uint64_t bytes = 0;
+  for (std::size_t i = first; i < first + count; ++i) bytes += d.bytes(i).size();
+  d.send(upstream_.fd.get(), first, count);  // what ICMP says of it comes as an event
+  asked_ += count;
+  lease_.moved(bytes, 0);
+}
+
+void UdpFlow::on_ready(Leg& leg, bool can_read, bool can_write) {
+  if (done_) return;
+  if (can_read) leg.readable = true;
+  if (&leg == &upstream_ && can_read && can_write) {  // perhaps an error
+    while (const auto error = next_icmp_error(upstream_.fd.get())) {
+      if (concerns_client(key_.client.address.is_v4(), *error)) listener_.tell_client(key_, *error);
+    }
+  }
+  pump();
+}
+
+void UdpFlow::pump() {
+  for (std::size_t batch = 0; batch < kBatches && !done_ && (client_.readable || upstream_.readable);
+       ++batch) {
+    if (client_.readable) client_.readable = from_client() == Datagrams::kBatch;
+    if (!done_ && upstream_.readable) upstream_.readable = from_upstream() == Datagrams::kBatch;
+  }
+  if (!done_ && (client_.readable || upstream_.readable)) host_.run_again(*this);
+}
+
+std::size_t UdpFlow::from_client() {
+  Datagrams& d = listener_.datagrams();
+  const std::size_t n = d.receive(client_.fd.get());
+  std::size_t first = 0;
+  for (std::size_t i = 0; i < n && !done_; ++i) {
+    const auto from = d.source(i);
+    if (from == key_.client) continue;
+    deliver(first, i - first);
+    first = i + 1;
+    if (from) listener_.misdelivered(i, *from, key_.destination);
+  }
+  deliver(first, n - first);
+  return n;
+}
+
+std::size_t UdpFlow::from_upstream() {
+  Datagrams& d = listener_.datagrams();
+  const std::size_t n = d.receive(upstream_.fd.get());
+  std::uint64_t bytes = 0;
+  bool heard = true;
+  std::size_t first = 0;
+  const auto pass = [&](std::size_t until) {
+    if (until > first) heard = d.send(client_.fd.get(), first, until - first) && heard;
+    answered_ += until - first;
+    first = until + 1;
+  };
+  for (std::size_t i = 0; i < n; ++i) {
+    bytes += d.bytes(i).size();
+    if (d.source(i) != key_.destination) pass(i);  // came before the socket was connected: nobody's
+  }
+  pass(n);
+  if (n == 0) return 0;
+  lease_.moved(0, bytes);
+  if (!heard) {
+    end("the client has closed");
+  } else if (key_.destination.port == kDns) {
+    set_timer();  // perhaps the last answer
+  }
+  return n;
+}
+
+BootTime UdpFlow::due() const {
+  Millis idle = answered_ > 0 ? kBothSides : kOneSided;
+  if (key_.destination.port == kDns && answered_ >= asked_) idle = kAfterAnswer;
+  return std::min(lease_.due(), lease_.active() + idle);
+}
+
+void UdpFlow::set_timer() { host_.wheel().set(timer_, due()); }
+
+void UdpFlow::on_timer() {
+  if (done_) return;
+  const BootTime now = BootClock::now();
+  if (now >= lease_.due()) {
+    if (const Lease::Cause cause = lease_.at_due()) {
+      cut(*cause);
+      return;
+    }
+  }
+  if (now >= due()) {
+    end("idle");
+  } else {
+    set_timer();
+  }
+}
+
+void UdpFlow::rejudge() {
+  if (done_) return;
+  if (const Lease::Cause cause = lease_.rejudge()) {
+    cut(*cause);
+  } else {
+    set_timer();
+  }
+}
+
+void UdpFlow::on_neighbour(const IpAddress& address, const Mac& mac) {
+  if (done_) return;
+  if (const Lease::Cause cause = lease_.on_neighbour(address, mac)) end(*cause);
+}
+
+void UdpFlow::recheck_neighbour() {
+  if (done_) return;
+  if (const Lease::Cause cause = lease_.recheck_neighbour()) end(*cause);
+}
+
+void UdpFlow::cut(std::string_view cause) {
+  if (done_) return;
+  end(cause);
+  listener_.tell_client(key_, port_unreachable(key_.client.address.is_v4()));
+}
+
+void UdpFlow::end(std::string_view cause) {
+  lease_.end(cause);
+  for (Leg* leg : {&client_, &upstream_}) {
+    if (!leg->fd.valid()) continue;
+    host_.unwatch(leg->fd.get());
+    leg->fd.reset();
+  }
+  timer_.unlink();
+  done_ = true;
+  listener_.ended(*this);
+  host_.finished(*this);
+}
+
+}  // namespace nightlatch
