@@ -10,6 +10,7 @@
 
 #include "base/address.h"
 #include "base/time.h"
+#include "policy/host_name.h"
 
 namespace nightlatch {
 
@@ -56,10 +57,12 @@ struct Device {
   UserId owner{};       // the user it was enrolled by or assigned to, or none
 };
 
+// A prefix or a host pattern, with ports. When `host` is there, `prefix` says nothing and must not be read.
 struct Target {
   Prefix prefix;
   PortRange ports;
   Protocol protocol = Protocol::tcp;
+  std::optional<HostPattern> host{};
   auto operator<=>(const Target&) const = default;
 };
 

@@ -13,7 +13,7 @@ namespace nightlatch {
 
 namespace {
 
-constexpr std::size_t kLongestTarget = 200;  // bytes
+constexpr std::size_t kLongestTarget = 300;  // bytes: the longest host name with its ports
 constexpr std::string_view kTargetForm =
     "write it as 10.1.0.0/24:5432/tcp, [2001:db8::/32]:8000-8010/tcp or 10.1.0.7:*/udp";
 
@@ -80,10 +80,6 @@ std::string text_with(const Prefix& prefix, const TargetParts& parts) {
 Result<Prefix> target_prefix(const TargetParts& parts, std::string_view text, std::string_view what) {
   const auto prefix = Prefix::parse(parts.host);
   if (!prefix) {
-    if (looks_like_host_name(parts.host)) {
-      return bad_target(text, what, "host names in resources are not supported in this version",
-                        "give the address, such as 10.1.0.7:443/tcp");
-    }
     return bad_target(text, what, fmt::format("'{}' is not an address or a prefix", printable(parts.host)));
   }
   const IpAddress& address = prefix->address;
@@ -108,6 +104,19 @@ Result<Prefix> target_prefix(const TargetParts& parts, std::string_view text, st
                       "give the address of a server, or a prefix such as 0.0.0.0/0");
   }
   return *prefix;
+}
+
+Result<HostPattern> target_host(const TargetParts& parts, std::string_view text, std::string_view what,
+                                HostTargets hosts) {
+  if (hosts == HostTargets::refused) {
+    return bad_target(text, what, "host names in resources are not supported in this version",
+                      "give the address, such as 10.1.0.7:443/tcp");
+  }
+  if (parts.bracketed) {
+    return bad_target(text, what, "brackets are for IPv6 addresses", "write a host name without brackets");
+  }
+  return hosts == HostTargets::written ? HostPattern::parse(parts.host, what)
+                                       : HostPattern::from_stored(parts.host, what);
 }
 
 Result<PortRange> target_ports(const TargetParts& parts, std::string_view text, std::string_view what) {
@@ -172,7 +181,7 @@ constexpr std::array<Word<Protocol>, 2> kProtocols{{{"tcp", Protocol::tcp}, {"ud
 
 }  // namespace
 
-Result<Target> parse_target(std::string_view text, std::string_view what) {
+Result<Target> parse_target(std::string_view text, std::string_view what, HostTargets hosts) {
   if (text.empty())
     return Error::usage(fmt::format("{}: the destination is empty", what), std::string(kTargetForm));
   if (text.size() > kLongestTarget) {
@@ -182,16 +191,27 @@ Result<Target> parse_target(std::string_view text, std::string_view what) {
   }
   const auto parts = split_target(text, what);
   if (!parts) return parts.error();
-  const auto prefix = target_prefix(*parts, text, what);
-  if (!prefix) return prefix.error();
+  Target target;
+  if (looks_like_host_name(parts->host) && !Prefix::parse(parts->host)) {
+    auto host = target_host(*parts, text, what, hosts);
+    if (!host) return host.error();
+    target.host = *std::move(host);
+  } else {
+    const auto prefix = target_prefix(*parts, text, what);
+    if (!prefix) return prefix.error();
+    target.prefix = *prefix;
+  }
   const auto ports = target_ports(*parts, text, what);
   if (!ports) return ports.error();
   const auto protocol = parse_word<Protocol>(parts->protocol, what, "a protocol", kProtocols);
   if (!protocol) return protocol.error();
-  return Target{*prefix, *ports, *protocol};
+  target.ports = *ports;
+  target.protocol = *protocol;
+  return target;
 }
 
 std::string to_text(const Target& t) {
+  if (t.host) return fmt::format("{}:{}/{}", t.host->text(), t.ports.text(), to_text(t.protocol));
   const bool v4 = t.prefix.address.is_v4();
   const bool whole = t.prefix.bits == (v4 ? 32 : 128);
   const std::string host = whole ? t.prefix.address.text() : t.prefix.text();

@@ -22,6 +22,7 @@ PrefixTable::PrefixTable(const std::vector<Resource>& resources) {
   std::vector<Row> rows;
   for (std::uint32_t i = 0; i < resources.size(); ++i) {
     for (const Target& t : resources[i].targets) {
+      if (t.host) continue;  // policy/name_table.h
       rows.push_back({t.prefix.normalized(), t.protocol, t.ports.first != t.ports.last, t.ports, i});
     }
   }

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <iterator>
 #include <set>
 
 #include "base/process.h"
@@ -157,7 +158,8 @@ Result<RulesInput> load_rules_input(Database& store) {
   auto office = load_office(store);
   if (!office) return office.error();
   for (const Resource& r : office->resources) {
-    input.targets.insert(input.targets.end(), r.targets.begin(), r.targets.end());
+    std::copy_if(r.targets.begin(), r.targets.end(), std::back_inserter(input.targets),
+                 [](const Target& t) { return !t.host; });  // the kernel knows no names
   }
   std::sort(input.targets.begin(), input.targets.end());
   input.unprotected = office->unprotected_allowed;

@@ -12,7 +12,7 @@ void check_refusal(const Result<T>& r) {
   const Error& e = r.error();
   check(e.kind == ErrorKind::usage, "malformed text is a usage error");
   check(e.message.starts_with("--to: "), "an error names the argument");
-  check(e.message.size() < 2048 && e.hint.size() < 2048, "an error is bounded");
+  check(e.message.size() < 4096 && e.hint.size() < 2048, "an error is bounded");
   check(printable(e.message) == e.message && printable(e.hint) == e.hint, "an error is printable");
   check(!e.hint.empty(), "an error says what would be right");
 }
@@ -30,14 +30,18 @@ void check_word(std::string_view text, Parse parse) {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::string_view text = fuzz::text(data, size);
-  if (const auto t = parse_target(text, "--to")) {
+  if (const auto t = parse_target(text, "--to", HostTargets::written)) {
     const std::string written = to_text(*t);
-    const auto again = parse_target(written, "--to");
+    const auto again = parse_target(written, "--to", HostTargets::stored);
     check(again.ok() && *again == *t, "a target reads back");
-    check(to_text(*again) == written && written.size() <= 80, "a target has one short form");
+    check(to_text(*again) == written && written.size() <= (t->host ? 280 : 80),
+          "a target has one short form");
     check(t->prefix == t->prefix.normalized(), "no bits beyond the prefix");
     check(t->ports.first >= 1 && t->ports.first <= t->ports.last, "ports in order");
     check(!t->prefix.address.is_multicast() && !t->prefix.address.is_loopback(), "no multicast, no loopback");
+    const auto refused = parse_target(text, "--to", HostTargets::refused);
+    check(refused.ok() == !t->host.has_value(), "host names and nothing else can be refused");
+    if (!refused) check_refusal(refused);
   } else {
     check_refusal(t);
   }

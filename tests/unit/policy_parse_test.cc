@@ -56,6 +56,34 @@ TEST(ParseTarget, RefusesHostNamesForNow) {
   EXPECT_THAT(refusal("*.office.example:443"), HasSubstr("host names"));
 }
 
+TEST(ParseTarget, ReadsHostNamesWhereTheyAreNotRefused) {
+  const auto written = [](std::string_view text) {
+    const auto t = parse_target(text, "--to", HostTargets::written);
+    return t ? to_text(*t) : t.error().message;
+  };
+  EXPECT_EQ(written("wiki.lan:443/tcp"), "wiki.lan:443/tcp");
+  EXPECT_EQ(written("Wiki.LAN.:443"), "wiki.lan:443/tcp");
+  EXPECT_EQ(written("*.Corp.Example:8000-8010/udp"), "*.corp.example:8000-8010/udp");
+  EXPECT_EQ(written("bücher.example:*"), "xn--bcher-kva.example:*/tcp");
+  EXPECT_EQ(written("10.0.0.0/24:443"), "10.0.0.0/24:443/tcp");
+  EXPECT_THAT(written("0x7f.1:443"), HasSubstr("--to: '0x7f.1': this is the address 127.0.0.1"));
+  EXPECT_THAT(written("127.1:443"), HasSubstr("not an address"));
+  EXPECT_THAT(written("*.co.uk:443"), HasSubstr("public suffix"));
+  EXPECT_THAT(written("[wiki.lan]:443"), HasSubstr("brackets are for IPv6 addresses"));
+  EXPECT_THAT(written("wiki.lan"), HasSubstr("no port"));
+  EXPECT_THAT(written("wiki.lan/24:443"), HasSubstr("not an address or a prefix"));
+  EXPECT_THAT(written("wiki.lan:443/tpc"), HasSubstr("not a protocol"));
+  const std::string label(63, 'a');
+  const std::string longest =
+      label + "." + label + "." + label + "." + std::string(61, 'b') + ":60000-60001/tcp";
+  EXPECT_EQ(written(longest), longest);
+}
+
+TEST(ParseTarget, TheStoreKeepsWhatWasAcceptedOnce) {
+  EXPECT_TRUE(parse_target("*.com:443/tcp", "destination", HostTargets::stored).ok());
+  EXPECT_FALSE(parse_target("Wiki.lan:443/tcp", "destination", HostTargets::stored).ok());
+}
+
 TEST(ParseTarget, RefusesBadPorts) {
   EXPECT_THAT(refusal("10.0.0.1:0/tcp"), HasSubstr("'0' is not a port"));
   EXPECT_THAT(refusal("10.0.0.1:65536/tcp"), HasSubstr("ports run from 1 to 65535"));
@@ -101,7 +129,7 @@ TEST(ParseTarget, RefusesWhatCouldMeanTwoThings) {
 
 TEST(ParseTarget, BoundsAndCleansWhatItPrints) {
   EXPECT_THAT(refusal(""), HasSubstr("empty"));
-  EXPECT_THAT(refusal(std::string(201, '1')), HasSubstr("201 bytes, more than 200"));
+  EXPECT_THAT(refusal(std::string(301, '1')), HasSubstr("301 bytes, more than 300"));
   EXPECT_THAT(refusal("10.0.0.1\n:443"), HasSubstr("\\x0a"));
   EXPECT_THAT(refusal(std::string_view("10.0.0.1:443\0/tcp", 17)), HasSubstr("\\x00"));
   EXPECT_THAT(refusal("10.0.0.1:443/\x1b[31m"), HasSubstr("\\x1b"));
