@@ -7,8 +7,10 @@
 #include <new>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "policy/decide.h"
+#include "policy/name_table.h"
 #include "policy/parse.h"
 
 namespace {
@@ -87,6 +89,26 @@ TEST(Allocation, DecideAllocatesNothing) {
                          Reason::no_policy, Reason::denied_by_policy, Reason::second_factor_expired}) {
     EXPECT_TRUE((kinds >> static_cast<unsigned>(r) & 1) != 0) << to_text(r) << " was never reached";
   }
+}
+
+TEST(Allocation, LookingUpANameAllocatesNothing) {
+  std::vector<Resource> resources;
+  for (int i = 1; i <= 200; ++i) {
+    resources.push_back({ResourceId(i), "r", {}});
+    const std::string host =
+        (i % 2 == 0 ? "*.d" : "a-rather-long-name.in.d") + std::to_string(i % 50) + ".lan:443";
+    resources.back().targets.push_back(*parse_target(host, "x", HostTargets::written));
+  }
+  const NameTable table(resources);
+  std::uint64_t found = 0;
+  const auto before = allocations.load();
+  for (int i = 0; i < 20'000; ++i) {
+    const auto name =
+        WireName::read(i % 3 == 0 ? "A-Rather-Long-Name.In.D12.LAN." : "a-rather-long-name.in.d7.lan");
+    table.each(name->text(), 443, Protocol::tcp, [&](std::uint32_t) { ++found; });
+  }
+  EXPECT_EQ(allocations.load() - before, 0U);
+  EXPECT_GT(found, 20'000U);
 }
 
 }  // namespace
