@@ -5,17 +5,9 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "net/http_syntax.h"
 
 namespace nightlatch {
-
-namespace {
-bool is_token(std::string_view s) {  // RFC 9110 section 5.6.2
-  return !s.empty() && std::all_of(s.begin(), s.end(), [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
-  });
-}
-}  // namespace
 
 struct HttpParser::Impl {
   explicit Impl(const HttpLimits& l) : limits(l) {
