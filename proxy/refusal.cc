@@ -26,26 +26,28 @@ std::string refusal_line(VerdictKind verdict, std::string_view resource, std::st
   return line;
 }
 
+std::string http_refusal(int status, std::string_view line, std::string_view fields, bool is_head) {
+  return fmt::format(
+      "HTTP/1.1 {} {}\r\n{}Content-Type: text/plain; charset=utf-8\r\nCache-Control: no-store\r\n"
+      "Content-Length: {}\r\nConnection: close\r\n\r\n{}{}",
+      status, line, fields, line.size() + 1, is_head ? std::string_view() : line, is_head ? "" : "\n");
+}
+
+std::string http_redirect(std::string_view page_url) {
+  return fmt::format(
+      "HTTP/1.1 302 Found\r\nLocation: {}\r\nCache-Control: no-store\r\nContent-Length: 0\r\n"
+      "Connection: close\r\n\r\n",
+      page_url);
+}
+
 Refusal refuse(const FirstBytes& said, std::string_view line, std::string_view page_url) {
   if (said.speech() == Speech::tls) {
     return {std::string("\x15\x03\x03\x00\x02\x02\x31", 7),
             false};  // fatal alert 49 access_denied: RFC 8446 section 6
   }
   if (said.speech() != Speech::http) return {{}, true};
-  if (said.wants_html() && !page_url.empty()) {
-    return {
-        fmt::format("HTTP/1.1 302 Found\r\nLocation: {}\r\nCache-Control: no-store\r\nContent-Length: 0\r\n"
-                    "Connection: close\r\n\r\n",
-                    page_url),
-        false};
-  }
-  // 511 Network Authentication Required: RFC 6585 section 6. Some clients show the reason, some the body.
-  const std::string body = fmt::format("{}\n", line);
-  return {
-      fmt::format("HTTP/1.1 511 {}\r\nContent-Type: text/plain; charset=utf-8\r\nCache-Control: no-store\r\n"
-                  "Content-Length: {}\r\nConnection: close\r\n\r\n{}",
-                  line, body.size(), said.is_head() ? std::string_view() : std::string_view(body)),
-      false};
+  if (said.wants_html() && !page_url.empty()) return {http_redirect(page_url), false};
+  return {http_refusal(511, line, {}, said.is_head()), false};  // RFC 6585 section 6
 }
 
 }  // namespace nightlatch
