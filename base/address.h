@@ -99,6 +99,12 @@ struct std::hash<nightlatch::IpAddress> {
   std::size_t operator()(const nightlatch::IpAddress& a) const noexcept;
 };
 template <>
+struct std::hash<nightlatch::Endpoint> {
+  std::size_t operator()(const nightlatch::Endpoint& e) const noexcept {
+    return (std::hash<nightlatch::IpAddress>{}(e.address) ^ e.port) * 0x9e3779b97f4a7c15U;
+  }
+};
+template <>
 struct std::hash<nightlatch::Mac> {
   std::size_t operator()(const nightlatch::Mac& m) const noexcept;
 };

@@ -19,7 +19,8 @@ struct FreeAnswer {
 
 Result<std::vector<IpAddress>> addresses(int status, const std::string& name, const ares_addrinfo* answer) {
   std::vector<IpAddress> found;
-  for (const ares_addrinfo_node* n = answer == nullptr ? nullptr : answer->nodes; n != nullptr; n = n->ai_next) {
+  for (const ares_addrinfo_node* n = answer == nullptr ? nullptr : answer->nodes; n != nullptr;
+       n = n->ai_next) {
     const auto e = Endpoint::from_sockaddr(n->ai_addr);
     if (e && std::find(found.begin(), found.end(), e->address) == found.end()) found.push_back(e->address);
   }

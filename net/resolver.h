@@ -1,6 +1,6 @@
-// Resolver: host names to addresses by the gate's own resolver (/etc/resolv.conf, /etc/hosts), without waiting. The
-// only file that knows c-ares. Many questions at a time, bounded; each is answered once, unless it is cancelled, within
-// some seconds. One for each loop, on its thread.
+// Resolver: host names to addresses by the gate's own resolver (/etc/resolv.conf, /etc/hosts), without
+// waiting. The only file that knows c-ares. Many questions at a time, bounded; each is answered once, unless
+// it is cancelled, within some seconds. One for each loop, on its thread.
 #pragma once
 
 #include <cstdint>
@@ -29,7 +29,8 @@ class Resolver {
   Resolver(const Resolver&) = delete;
   Resolver& operator=(const Resolver&) = delete;
 
-  // `answer` may be called before this returns (a name of /etc/hosts; too many questions). The ticket is for cancel().
+  // `answer` may be called before this returns (a name of /etc/hosts; too many questions). The ticket is for
+  // cancel().
   std::uint64_t resolve(const std::string& name, Answer answer);
   void cancel(std::uint64_t ticket);
 

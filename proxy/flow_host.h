@@ -10,8 +10,10 @@
 
 #include "base/address.h"
 #include "base/wheel.h"
+#include "net/resolver.h"
 #include "proxy/hold_desk.h"
 #include "proxy/judge.h"
+#include "proxy/udp_sockets.h"
 #include "store/audit.h"
 
 namespace nightlatch {
@@ -62,6 +64,9 @@ class FlowHost {
   virtual Wheel& wheel() = 0;
   virtual AuditWriter& audit() = 0;
   virtual std::span<char> scratch() = 0;
+  virtual Datagrams& datagrams() = 0;
+  virtual Resolver& resolver() = 0;
+  virtual std::span<const IpAddress> own_addresses() = 0;  // the gate's, of the last second
   virtual Counters& counters() = 0;
 
   virtual bool watch(Ready& ready, int fd) = 0;   // edge-triggered, both directions

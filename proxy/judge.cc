@@ -45,11 +45,11 @@ Result<std::unique_ptr<Judge>> Judge::open(const std::string& store_path) {
 }
 
 Status Judge::watch_neighbours() {
-  std::vector<std::string> names;
+  lan_names_.clear();
   for (const std::string_view part : split(lan_, ',')) {
-    if (!trim(part).empty()) names.emplace_back(trim(part));
+    if (!trim(part).empty()) lan_names_.emplace_back(trim(part));
   }
-  auto opened = Neighbours::open(names);
+  auto opened = Neighbours::open(lan_names_);
   if (!opened) return opened.error();
   neighbours_.emplace(std::move(*opened));
   ++neighbours_generation_;
@@ -63,11 +63,15 @@ Status Judge::load() {
   auto source = get_setting(db_, "source");
   auto limit = get_setting(db_, "flows.max");
   auto lan = get_setting(db_, "lan");
-  for (const auto* r : {&portal, &source, &limit, &lan}) {
+  auto socks = get_setting(db_, "socks.listen");
+  auto http = get_setting(db_, "http.listen");
+  for (const auto* r : {&portal, &source, &limit, &lan, &socks, &http}) {
     if (!*r) return r->error();
   }
   portal_url_ = std::move(*portal);
   client_source_ = *source == "client";
+  socks_listen_ = std::move(*socks);
+  http_listen_ = std::move(*http);
   std::from_chars(limit->data(), limit->data() + limit->size(), max_flows_);
   if (!neighbours_ || *lan != lan_) {
     lan_ = std::move(*lan);

@@ -56,6 +56,9 @@ class Judge {
   [[nodiscard]] const std::string& portal_url() const { return portal_url_; }
   [[nodiscard]] bool client_source() const { return client_source_; }
   [[nodiscard]] std::size_t max_flows() const { return max_flows_; }
+  [[nodiscard]] const std::vector<std::string>& lan() const { return lan_names_; }  // interfaces; empty: all
+  [[nodiscard]] const std::string& socks_listen() const { return socks_listen_; }
+  [[nodiscard]] const std::string& http_listen() const { return http_listen_; }
   [[nodiscard]] Neighbours& neighbours() { return *neighbours_; }
   [[nodiscard]] std::uint64_t neighbours_generation() const { return neighbours_generation_; }
 
@@ -69,7 +72,8 @@ class Judge {
   Database db_;
   std::optional<Neighbours> neighbours_;
   std::uint64_t neighbours_generation_ = 0;
-  std::string lan_;
+  std::string lan_, socks_listen_, http_listen_;
+  std::vector<std::string> lan_names_;
   std::unique_ptr<Office> office_;
   std::optional<std::int64_t> data_version_;
   Seconds utc_offset_{0};

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "policy/special_address.h"
+
 namespace nightlatch {
 
 namespace {
@@ -16,17 +18,23 @@ bool out_of_time(const Ruling& r) {
 }
 }  // namespace
 
-Lease::Lease(FlowHost& host, std::string flow, Endpoint source, Endpoint destination, Protocol protocol)
+Lease::Lease(FlowHost& host, std::string flow, Endpoint source, Endpoint destination, Protocol protocol,
+             Way way)
     : host_(host),
       flow_(std::move(flow)),
       from_(source),
       to_(destination),
       protocol_(protocol),
+      way_(way),
+      own_(way == Way::asked && leads_to(to_.address, host.own_addresses())),
+      inward_(way == Way::asked && (own_ || is_special(to_.address))),
       opened_(BootClock::now()),
       active_(opened_) {}
 
 Ruling Lease::verdict(WallTime now) {
-  return host_.judge().judge(source_, {to_.address, to_.port, protocol_}, now);
+  Ruling r = host_.judge().judge(source_, {to_.address, to_.port, protocol_}, now);
+  if (way_ == Way::asked) r.direct = inward_ && r.resource == ResourceId::none;
+  return r;
 }
 
 bool Lease::judge(WallTime now) {
@@ -43,7 +51,10 @@ bool Lease::audit_refusal() {
   const std::string who = protocol_ == Protocol::udp && from_nobody() ? "*" : source_.text();
   if (!host_.log_refusal(fmt::format("{}/{}", who, what))) return false;
   AuditEvent e = event("flow.refused");
-  if (!judged) e.reason = ruling_.direct ? "direct_connection" : "store_unreadable";
+  if (!judged)
+    e.reason = !ruling_.direct      ? "store_unreadable"
+               : way_ == Way::asked ? "special_address"
+                                    : "direct_connection";
   host_.audit().write(std::move(e));
   return true;
 }
@@ -68,6 +79,11 @@ void Lease::end(std::string_view cause) {
                             up_ + down_ - overstay_from_);
   }
   host_.audit().write(std::move(e));
+}
+
+// An answer from the gate itself to a client's address would leave by the LAN instead of coming back.
+const IpAddress* Lease::upstream_source() const {
+  return host_.judge().client_source() && !own_ ? &from_.address : nullptr;
 }
 
 void Lease::moved(std::uint64_t up, std::uint64_t down) {

@@ -13,13 +13,17 @@
 
 namespace nightlatch {
 
+// How a flow came to us: sent by the rules, or by a client that asked for its destination.
+enum class Way : std::uint8_t { intercepted, asked };
+
 class Lease {
  public:
   // What a flow's session is at: on_expiry decides where it goes after `within`.
   enum class Term : std::uint8_t { within, draining, overstaying };
   using Cause = std::optional<std::string_view>;  // why the flow must end; nullopt: it goes on
 
-  Lease(FlowHost& host, std::string flow, Endpoint source, Endpoint destination, Protocol protocol);
+  Lease(FlowHost& host, std::string flow, Endpoint source, Endpoint destination, Protocol protocol,
+        Way way = Way::intercepted);
 
   bool judge(WallTime now);  // who is it, and may they? The first verdict; true when the flow passes
   bool audit_refusal();      // false: the same was written a moment ago
@@ -28,6 +32,8 @@ class Lease {
   void begin();  // bytes may move: audited, and the deadline runs
   void end(std::string_view cause);
 
+  // The address to come from towards the server: the client's, or nullptr for the gate's own.
+  [[nodiscard]] const IpAddress* upstream_source() const;
   void moved(std::uint64_t up, std::uint64_t down);  // bytes, now: from the client, and to it
   [[nodiscard]] BootTime due() const;                // when at_due() is to be called; max(): never
   Cause at_due();
@@ -49,6 +55,9 @@ class Lease {
   std::string flow_;
   Endpoint from_, to_;
   Protocol protocol_;
+  Way way_;
+  bool own_ = false;     // asked for, and leads to the gate itself
+  bool inward_ = false;  // or to its loopback, its link or to many: only a resource can allow it
   Source source_;
   Ruling ruling_;
   Term term_ = Term::within;

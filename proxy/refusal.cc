@@ -6,6 +6,7 @@ namespace nightlatch {
 
 std::string refusal_line(VerdictKind verdict, std::string_view resource, std::string_view page_url) {
   std::string line;
+  if (resource.empty()) resource = "this destination";
   switch (verdict) {
     case VerdictKind::sign_in:
       line = fmt::format("Sign-in needed for {}", resource);

@@ -8,6 +8,14 @@
 
 namespace nightlatch {
 
+void Relay::preload(Side from, std::string_view bytes) {
+  if (bytes.empty()) return;
+  Way& way = ways_[from];
+  way.rest = std::make_unique_for_overwrite<char[]>(bytes.size());  // NOLINT
+  std::memcpy(way.rest.get(), bytes.data(), bytes.size());
+  way.rest_size = bytes.size();
+}
+
 Relay::Step Relay::write_rest(Way& way, int to) {
   while (way.rest_size > 0) {
     const ssize_t n = send(to, way.rest.get() + way.rest_at, way.rest_size, MSG_NOSIGNAL);

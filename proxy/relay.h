@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string_view>
 
 namespace nightlatch {
 
@@ -23,6 +24,8 @@ class Relay {
   };
 
   void attach(int client_fd, int upstream_fd) { fds_ = {client_fd, upstream_fd}; }
+  // Bytes to be written before anything else, as if `from` had sent them: before the first pump().
+  void preload(Side from, std::string_view bytes);
   void readable(Side s) { ways_[s].readable = true; }
   void writable(Side s) { ways_[1 - s].writable = true; }
   // `scratch` is shared by all flows of a worker; nothing is kept in it between calls.

@@ -33,8 +33,7 @@ struct Family {
 constexpr Family kFamilies[] = {
     {true, "-4", "iptables", "nightlatch4", "inet", "0.0.0.0/0", "127.0.0.1", "icmp-port-unreachable",
      "icmp"},
-    {false, "-6", "ip6tables", "nightlatch6", "inet6", "::/0", "::1", "icmp6-port-unreachable",
-     "ipv6-icmp"},
+    {false, "-6", "ip6tables", "nightlatch6", "inet6", "::/0", "::1", "icmp6-port-unreachable", "ipv6-icmp"},
 };
 
 std::string mark_text(std::uint32_t mark) {

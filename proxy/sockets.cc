@@ -27,15 +27,16 @@ void set_common(int fd) {
 
 }  // namespace
 
-Result<Fd> listen_transparent(bool v4, std::uint16_t port) {
+namespace {
+Result<Fd> listen_at(const Endpoint& here, bool transparent) {
+  const bool v4 = here.address.is_v4();
   Fd fd(socket(v4 ? AF_INET : AF_INET6, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (!fd.valid()) return failed("listener");
   if (!v4) set_option(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, 1);
   set_option(fd.get(), SOL_SOCKET, SO_REUSEADDR, 1);
   set_option(fd.get(), SOL_SOCKET, SO_REUSEPORT, 1);
-  if (!set_transparent(fd.get(), v4)) return failed("listener: IP_TRANSPARENT");
+  if (transparent && !set_transparent(fd.get(), v4)) return failed("listener: IP_TRANSPARENT");
   set_common(fd.get());
-  const Endpoint here{*IpAddress::parse(v4 ? "127.0.0.1" : "::1"), port};
   sockaddr_storage address{};
   const socklen_t length = here.to_sockaddr(address);
   if (bind(fd.get(), as_sockaddr(address), length) != 0 || listen(fd.get(), kBacklog) != 0) {
@@ -43,6 +44,13 @@ Result<Fd> listen_transparent(bool v4, std::uint16_t port) {
   }
   return fd;
 }
+}  // namespace
+
+Result<Fd> listen_transparent(bool v4, std::uint16_t port) {
+  return listen_at({*IpAddress::parse(v4 ? "127.0.0.1" : "::1"), port}, true);
+}
+
+Result<Fd> listen_explicit(const Endpoint& here) { return listen_at(here, false); }
 
 Accepted accept_flow(int listener) {
   Accepted a;

@@ -15,6 +15,10 @@ namespace nightlatch {
 // connections to any address, and an accepted socket's own name is the original destination.
 [[nodiscard]] Result<Fd> listen_transparent(bool v4, std::uint16_t port);
 
+// Listens at an address of the gate's own, for clients that come on purpose (SOCKS, HTTP proxy).
+// SO_REUSEPORT.
+[[nodiscard]] Result<Fd> listen_explicit(const Endpoint& here);
+
 struct Accepted {
   Fd fd;
   Endpoint source, destination;

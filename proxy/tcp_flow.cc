@@ -7,6 +7,8 @@
 #include <cerrno>
 #include <cstring>
 
+#include "proxy/socket_options.h"
+
 namespace nightlatch {
 
 namespace {
@@ -16,10 +18,17 @@ constexpr std::size_t kBudget = 512UL * 1024;  // bytes that one flow moves befo
 }  // namespace
 
 TcpFlow::TcpFlow(FlowHost& host, std::string id, Accepted accepted)
+    : TcpFlow(host, std::move(id), std::move(accepted), nullptr, {}) {}
+
+TcpFlow::TcpFlow(FlowHost& host, std::string id, Accepted accepted,
+                 std::unique_ptr<Introduction> introduction, std::string first)
     : LiveFlow(std::move(id)),
       host_(host),
       accepted_(std::move(accepted)),
-      lease_(host, LiveFlow::id(), accepted_.source, accepted_.destination, Protocol::tcp) {
+      lease_(host, LiveFlow::id(), accepted_.source, accepted_.destination, Protocol::tcp,
+             introduction == nullptr ? Way::intercepted : Way::asked),
+      introduction_(std::move(introduction)),
+      first_(std::move(first)) {
   for (const Relay::Side side : {Relay::client, Relay::upstream}) {
     legs_[side].flow = this;
     legs_[side].side = side;
@@ -35,22 +44,26 @@ void TcpFlow::start() {
   ++host_.counters().refused;
   lease_.audit_refusal();
   const Ruling& ruling = lease_.ruling();
-  if (!ruling.readable || ruling.direct || host_.counters().refusing >= host_.most_refusing() ||
+  const bool mute = introduction_ == nullptr && (!ruling.readable || ruling.direct);
+  if (mute || host_.counters().refusing >= host_.most_refusing() ||
       !host_.watch(legs_[Relay::client], accepted_.fd.get())) {
     close_refused(true);
     return;
   }
   ++host_.counters().refusing;
   counted_ = true;
+  if (introduction_) {
+    turn_away();
+    return;
+  }
   state_ = State::listening;
   set_timer(kFirstBytes);
 }
 
 void TcpFlow::connect() {
-  const IpAddress* source = host_.judge().client_source() ? &accepted_.source.address : nullptr;
-  auto upstream = connect_upstream(accepted_.destination, source, accepted_.source.port);
+  auto upstream = connect_upstream(accepted_.destination, lease_.upstream_source(), accepted_.source.port);
   if (!upstream) {
-    end(upstream.error().message, true);
+    not_connected(errno, upstream.error().message);
     return;
   }
   upstream_ = std::move(*upstream);
@@ -62,11 +75,17 @@ void TcpFlow::connect() {
 
 void TcpFlow::connected() {
   if (const int error = pending_error(upstream_.get()); error != 0) {
-    end(fmt::format("upstream: {}", std::strerror(error)), true);
+    not_connected(error, fmt::format("upstream: {}", std::strerror(error)));
     return;
   }
   state_ = State::relaying;
   relay_.attach(accepted_.fd.get(), upstream_.get());
+  if (introduction_) {
+    relay_.preload(Relay::upstream, introduction_->opened(own_endpoint(upstream_.get())));
+    relay_.preload(Relay::client, first_);
+    introduction_.reset();
+    first_.clear();
+  }
   lease_.begin();
   set_deadline();
   if (!host_.watch(legs_[Relay::client], accepted_.fd.get())) {
@@ -74,6 +93,16 @@ void TcpFlow::connected() {
     return;
   }
   pump();
+}
+
+void TcpFlow::not_connected(int error, const std::string& cause) {
+  if (!introduction_ || !host_.watch(legs_[Relay::client], accepted_.fd.get())) {
+    end(cause, true);
+    return;
+  }
+  lease_.end(cause);
+  close(upstream_, true);
+  answer_with(introduction_->failed(error));
 }
 
 void TcpFlow::on_ready(Relay::Side side, bool readable, bool writable) {
@@ -137,7 +166,7 @@ void TcpFlow::set_deadline() {
 void TcpFlow::on_timer() {
   switch (state_) {
     case State::connecting:
-      end("upstream: no answer", true);
+      not_connected(ETIMEDOUT, "upstream: no answer");
       break;
     case State::relaying:
       end_if(lease_.at_due());

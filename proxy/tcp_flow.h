@@ -1,14 +1,17 @@
 // TcpFlow: one TCP connection through the gate, from accept to close, as an explicit state machine
-// (docs/states.md).
+// (docs/states.md). Intercepted, or asked for by the client of an explicit proxy: then an Introduction speaks
+// to it.
 #pragma once
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <string>
 
 #include "base/fd.h"
 #include "proxy/first_bytes.h"
 #include "proxy/flow_host.h"
+#include "proxy/introduction.h"
 #include "proxy/lease.h"
 #include "proxy/relay.h"
 #include "proxy/sockets.h"
@@ -30,6 +33,9 @@ class TcpFlow final : public LiveFlow {
   };
 
   TcpFlow(FlowHost& host, std::string id, Accepted accepted);
+  // `first` are bytes that the client has sent for the server already.
+  TcpFlow(FlowHost& host, std::string id, Accepted accepted, std::unique_ptr<Introduction> introduction,
+          std::string first);
   void start();
 
   void pump() override;
@@ -55,9 +61,12 @@ class TcpFlow final : public LiveFlow {
   void on_timer();
   void connect();
   void connected();
+  void not_connected(int error, const std::string& cause);
   void hear();
+  void turn_away();
   void refuse_as(Speech speech);
   void answer(const std::string& page_url);
+  void answer_with(std::string bytes);
   void write_answer();
   void linger();
   void set_timer(Millis after);
@@ -75,6 +84,8 @@ class TcpFlow final : public LiveFlow {
   Relay relay_;
   std::array<Leg, 2> legs_;
   Timer timer_;
+  std::unique_ptr<Introduction> introduction_;
+  std::string first_;
   FirstBytes said_;
   std::string answer_;
   std::size_t answered_ = 0;

@@ -49,19 +49,44 @@ void TcpFlow::refuse_as(Speech speech) {
   answer({});  // TLS and other protocols are not told the code: they have no place to show it
 }
 
+// The client of an explicit proxy has said all that there is to hear.
+void TcpFlow::turn_away() {
+  const Ruling& ruling = lease_.ruling();
+  const bool signing_in_helps = ruling.readable && !ruling.direct && ruling.kind != VerdictKind::deny;
+  if (signing_in_helps && ruling.resource != ResourceId::none) {
+    ++host_.counters().held;
+    state_ = State::holding;
+    set_timer(kHoldWait);
+    host_.ask_hold(id(), {lease_.source().text(), ruling.resource, {}, lease_.event("hold"), nullptr});
+    if (introduction_->shows_page()) return;
+  }
+  answer({});
+}
+
 void TcpFlow::on_hold(const std::string& code) {
   if (state_ != State::holding) return;
   answer(code.empty() ? host_.judge().portal_url() : host_.judge().portal_url() + "/k/" + code);
 }
 
 void TcpFlow::answer(const std::string& page_url) {
+  if (introduction_) {
+    const Ruling& ruling = lease_.ruling();
+    const bool judged = ruling.readable && !ruling.direct;
+    answer_with(
+        introduction_->refused(judged ? ruling.kind : VerdictKind::deny, ruling.resource_name, page_url));
+    return;
+  }
   const Refusal refusal =
       refuse(said_, refusal_line(lease_.ruling().kind, lease_.ruling().resource_name, page_url), page_url);
   if (refusal.reset) {
     close_refused(true);
     return;
   }
-  answer_ = refusal.bytes;
+  answer_with(refusal.bytes);
+}
+
+void TcpFlow::answer_with(std::string bytes) {
+  answer_ = std::move(bytes);
   state_ = State::answering;
   set_timer(kLinger);
   write_answer();

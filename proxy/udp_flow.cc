@@ -1,6 +1,7 @@
 #include "proxy/udp_flow.h"
 
 #include <algorithm>
+#include <cerrno>
 
 namespace nightlatch {
 
@@ -12,26 +13,29 @@ constexpr std::uint16_t kDns = 53;
 constexpr std::size_t kBatches = 8;  // of datagrams, each way, before the others have their turn
 }  // namespace
 
-UdpFlow::UdpFlow(FlowHost& host, UdpHost& listener, std::string id, UdpKey key, Lease lease)
-    : LiveFlow(std::move(id)), host_(host), listener_(listener), key_(key), lease_(std::move(lease)) {
+UdpFlow::UdpFlow(FlowHost& host, UdpHost& maker, std::string id, UdpKey key, Lease lease, Way way)
+    : LiveFlow(std::move(id)), host_(host), maker_(maker), way_(way), key_(key), lease_(std::move(lease)) {
   client_.flow = upstream_.flow = timer_.flow = this;
 }
 
 bool UdpFlow::open() {
-  const IpAddress* source = host_.judge().client_source() ? &key_.client.address : nullptr;
-  auto upstream = connect_udp_upstream(key_.destination, source, key_.client.port);
+  auto upstream = connect_udp_upstream(key_.destination, lease_.upstream_source(), key_.client.port);
   if (!upstream) {
     end(upstream.error().message);
     return false;
   }
-  auto client = connect_udp_client(key_.destination, key_.client);
-  if (!client) {
-    end(client.error().message);
-    return false;
-  }
   upstream_.fd = std::move(*upstream);
-  client_.fd = std::move(*client);
-  if (!host_.watch(upstream_, upstream_.fd.get()) || !host_.watch(client_, client_.fd.get())) {
+  client_.readable = way_ == Way::intercepted;
+  if (way_ == Way::intercepted) {
+    auto client = connect_udp_client(key_.destination, key_.client);
+    if (!client) {
+      end(client.error().message);
+      return false;
+    }
+    client_.fd = std::move(*client);
+  }
+  if (!host_.watch(upstream_, upstream_.fd.get()) ||
+      (client_.fd.valid() && !host_.watch(client_, client_.fd.get()))) {
     end("too many descriptors");
     return false;
   }
@@ -42,7 +46,7 @@ bool UdpFlow::open() {
 
 void UdpFlow::deliver(std::size_t first, std::size_t count) {
   if (done_ || count == 0) return;
-  Datagrams& d = listener_.datagrams();
+  Datagrams& d = host_.datagrams();
   std::uint64_t bytes = 0;
   for (std::size_t i = first; i < first + count; ++i) bytes += d.bytes(i).size();
   d.send(upstream_.fd.get(), first, count);  // what ICMP says of it comes as an event
@@ -50,12 +54,21 @@ void UdpFlow::deliver(std::size_t first, std::size_t count) {
   lease_.moved(bytes, 0);
 }
 
+void UdpFlow::deliver(std::string_view payload) {
+  if (done_) return;
+  // The first try may only be told what the network said of an earlier datagram.
+  if (send(upstream_.fd.get(), payload.data(), payload.size(), MSG_NOSIGNAL) < 0 && errno != EAGAIN)
+    (void)send(upstream_.fd.get(), payload.data(), payload.size(), MSG_NOSIGNAL);
+  ++asked_;
+  lease_.moved(payload.size(), 0);
+}
+
 void UdpFlow::on_ready(Leg& leg, bool can_read, bool can_write) {
   if (done_) return;
   if (can_read) leg.readable = true;
   if (&leg == &upstream_ && can_read && can_write) {  // perhaps an error
     while (const auto error = next_icmp_error(upstream_.fd.get())) {
-      if (concerns_client(key_.client.address.is_v4(), *error)) listener_.tell_client(key_, *error);
+      if (concerns_client(key_.client.address.is_v4(), *error)) maker_.tell_client(key_, *error);
     }
   }
   pump();
@@ -71,7 +84,7 @@ void UdpFlow::pump() {
 }
 
 std::size_t UdpFlow::from_client() {
-  Datagrams& d = listener_.datagrams();
+  Datagrams& d = host_.datagrams();
   const std::size_t n = d.receive(client_.fd.get());
   std::size_t first = 0;
   for (std::size_t i = 0; i < n && !done_; ++i) {
@@ -79,20 +92,22 @@ std::size_t UdpFlow::from_client() {
     if (from == key_.client) continue;
     deliver(first, i - first);
     first = i + 1;
-    if (from) listener_.misdelivered(i, *from, key_.destination);
+    if (from) maker_.misdelivered(i, *from, key_.destination);
   }
   deliver(first, n - first);
   return n;
 }
 
 std::size_t UdpFlow::from_upstream() {
-  Datagrams& d = listener_.datagrams();
+  Datagrams& d = host_.datagrams();
   const std::size_t n = d.receive(upstream_.fd.get());
   std::uint64_t bytes = 0;
   bool heard = true;
   std::size_t first = 0;
   const auto pass = [&](std::size_t until) {
-    if (until > first) heard = d.send(client_.fd.get(), first, until - first) && heard;
+    if (until > first && way_ == Way::asked) maker_.to_client(key_, first, until - first);
+    if (until > first && way_ == Way::intercepted)
+      heard = d.send(client_.fd.get(), first, until - first) && heard;
     answered_ += until - first;
     first = until + 1;
   };
@@ -157,7 +172,7 @@ void UdpFlow::recheck_neighbour() {
 void UdpFlow::cut(std::string_view cause) {
   if (done_) return;
   end(cause);
-  listener_.tell_client(key_, port_unreachable(key_.client.address.is_v4()));
+  maker_.tell_client(key_, port_unreachable(key_.client.address.is_v4()));
 }
 
 void UdpFlow::end(std::string_view cause) {
@@ -169,8 +184,19 @@ void UdpFlow::end(std::string_view cause) {
   }
   timer_.unlink();
   done_ = true;
-  listener_.ended(*this);
+  maker_.ended(*this);
   host_.finished(*this);
+}
+
+void refuse_datagram(FlowHost& host, Lease& lease) {
+  ++host.counters().refused;
+  const Ruling& ruling = lease.ruling();
+  const bool signing_in_helps = ruling.readable && !ruling.direct && ruling.kind != VerdictKind::deny;
+  if (!lease.audit_refusal() || !signing_in_helps || ruling.resource == ResourceId::none ||
+      lease.from_nobody())
+    return;
+  ++host.counters().held;
+  host.ask_hold({}, {lease.source().text(), ruling.resource, {}, lease.event("hold"), nullptr});
 }
 
 }  // namespace nightlatch

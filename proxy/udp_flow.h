@@ -21,10 +21,11 @@ struct UdpKey {
 };
 
 class UdpFlow;
-class UdpHost {  // the listener that made it
+class UdpHost {  // what made it: the listener, or a client's SOCKS association
  public:
-  virtual Datagrams& datagrams() = 0;
   virtual void tell_client(const UdpKey& key, IcmpError error) = 0;
+  // For flows without a socket towards the client: [first, first + count) of what has just been received.
+  virtual void to_client(const UdpKey& key, std::size_t first, std::size_t count) = 0;
   // A datagram that the kernel put into a flow's socket before that was connected: somebody else's.
   virtual void misdelivered(std::size_t i, const Endpoint& client, const Endpoint& destination) = 0;
   virtual void ended(UdpFlow& flow) = 0;
@@ -35,10 +36,11 @@ class UdpHost {  // the listener that made it
 
 class UdpFlow final : public LiveFlow {
  public:
-  UdpFlow(FlowHost& host, UdpHost& listener, std::string id, UdpKey key, Lease lease);
+  UdpFlow(FlowHost& host, UdpHost& maker, std::string id, UdpKey key, Lease lease, Way way);
   // False, and it has ended: no socket could be had.
   bool open();
   void deliver(std::size_t first, std::size_t count);  // what the listener has received for it
+  void deliver(std::string_view payload);
 
   void pump() override;
   void rejudge() override;
@@ -71,7 +73,8 @@ class UdpFlow final : public LiveFlow {
   void set_timer();
 
   FlowHost& host_;
-  UdpHost& listener_;
+  UdpHost& maker_;
+  const Way way_;  // asked: the client is reached through its maker
   UdpKey key_;
   Lease lease_;
   Leg client_, upstream_;
@@ -79,6 +82,10 @@ class UdpFlow final : public LiveFlow {
   std::uint64_t asked_ = 0, answered_ = 0;  // datagrams
   bool done_ = false;
 };
+
+// A datagram that may not pass: counted, logged and held as far as that helps. Nothing is written for a
+// source that may be made up.
+void refuse_datagram(FlowHost& host, Lease& lease);
 
 }  // namespace nightlatch
 

@@ -39,11 +39,12 @@ void UdpListener::close() {
 }
 
 void UdpListener::receive(int fd) {
-  const std::size_t n = datagrams_.receive(fd);
+  Datagrams& datagrams = host_.datagrams();
+  const std::size_t n = datagrams.receive(fd);
   if (n > 0) host_.look_at_store();
   for (std::size_t i = 0; i < n; ++i) {
-    const auto client = datagrams_.source(i);
-    const auto destination = datagrams_.destination(i);
+    const auto client = datagrams.source(i);
+    const auto destination = datagrams.destination(i);
     if (client && destination) take(i, {*client, *destination});
   }
 }
@@ -61,7 +62,9 @@ void UdpListener::take(std::size_t i, const UdpKey& key) {
   const std::string id = host_.next_id();
   Lease lease(host_, id, key.client, key.destination, Protocol::udp);
   if (!lease.judge(wall_now())) {
-    refuse(lease, key);
+    refuse_datagram(host_, lease);
+    // The client fails at once.
+    if (!lease.ruling().direct) tell_client(key, port_unreachable(key.client.address.is_v4()));
     return;
   }
   const std::string owner = lease.source().text();
@@ -69,7 +72,8 @@ void UdpListener::take(std::size_t i, const UdpKey& key) {
     ++overloaded_;
     return;
   }
-  auto flow = std::make_unique<UdpFlow>(host_, static_cast<UdpHost&>(*this), id, key, std::move(lease));
+  auto flow = std::make_unique<UdpFlow>(host_, static_cast<UdpHost&>(*this), id, key, std::move(lease),
+                                        Way::intercepted);
   UdpFlow& f = *flow;
   Line& line = lines_[owner];
   line.push_back(&f);
@@ -77,19 +81,6 @@ void UdpListener::take(std::size_t i, const UdpKey& key) {
   host_.adopt(std::move(flow));
   ++accepted_;
   if (f.open()) f.deliver(i, 1);
-}
-
-// The client fails at once, and a person finds the hold. Nothing is written for a source that may be made up.
-void UdpListener::refuse(Lease& lease, const UdpKey& key) {
-  ++host_.counters().refused;
-  const Ruling& ruling = lease.ruling();
-  const bool signing_in_helps = ruling.readable && !ruling.direct && ruling.kind != VerdictKind::deny;
-  if (lease.audit_refusal() && signing_in_helps && ruling.resource != ResourceId::none &&
-      !lease.from_nobody()) {
-    ++host_.counters().held;
-    host_.ask_hold({}, {lease.source().text(), ruling.resource, {}, lease.event("hold"), nullptr});
-  }
-  if (!ruling.direct) tell_client(key, port_unreachable(key.client.address.is_v4()));
 }
 
 void UdpListener::tell_client(const UdpKey& key, IcmpError error) {

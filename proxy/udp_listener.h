@@ -39,21 +39,19 @@ class UdpListener final : private UdpHost {
     BootTime seen{};  // when it was active as its turn to be ended last came
   };
 
-  Datagrams& datagrams() override { return datagrams_; }
   void tell_client(const UdpKey& key, IcmpError error) override;
+  void to_client(const UdpKey& /*key*/, std::size_t /*first*/, std::size_t /*count*/) override {}
   void misdelivered(std::size_t i, const Endpoint& client, const Endpoint& destination) override;
   void ended(UdpFlow& flow) override;
 
   void receive(int fd);
   void take(std::size_t i, const UdpKey& key);
-  void refuse(Lease& lease, const UdpKey& key);
   bool make_room(const std::string& owner);
   bool end_idlest(const std::string& owner);
 
   FlowHost& host_;
   IcmpSender icmp_;
   Door door4_, door6_;
-  Datagrams datagrams_;
   std::unordered_map<UdpKey, Known> flows_;
   std::unordered_map<std::string, Line> lines_;  // by source
   std::uint64_t accepted_ = 0, overloaded_ = 0;

@@ -89,6 +89,13 @@ Result<Fd> connect_udp_upstream(const Endpoint& destination, const IpAddress* so
   return Error::failure("upstream: no source port is free");
 }
 
+Result<Fd> bind_udp(const IpAddress& here) {
+  auto fd = udp_socket(here.is_v4(), "UDP ASSOCIATE");
+  if (!fd) return fd;
+  NL_TRY(bind_to(fd->get(), {here, 0}, "UDP ASSOCIATE"));
+  return fd;
+}
+
 std::optional<IcmpError> next_icmp_error(int fd) {
   while (true) {
     alignas(cmsghdr) std::array<char, 512> control{};

@@ -28,6 +28,8 @@ namespace nightlatch {
 // next_icmp_error().
 [[nodiscard]] Result<Fd> connect_udp_upstream(const Endpoint& destination, const IpAddress* source,
                                               std::uint16_t avoid_port);
+// For the datagrams of a SOCKS client: an address of the gate's own, any port.
+[[nodiscard]] Result<Fd> bind_udp(const IpAddress& here);
 // The next error that the network reported for this socket; nullopt when there is none.
 [[nodiscard]] std::optional<IcmpError> next_icmp_error(int fd);
 

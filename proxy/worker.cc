@@ -9,13 +9,18 @@
 #include <cstring>
 
 #include "base/log.h"
+#include "net/interfaces.h"
+#include "proxy/http_client.h"
+#include "proxy/socks_client.h"
 
 namespace nightlatch {
 
 namespace {
-constexpr unsigned kRounds = 8;      // of epoll in one turn of the loop
-constexpr unsigned kStoreTicks = 4;  // the store is looked at every fourth tick: 200 ms
-constexpr Millis kLogAgain{5'000};   // between two audit rows about the same refusal
+constexpr unsigned kRounds = 8;  // of epoll in one turn of the loop
+constexpr std::uint16_t kSocksPort = 1080, kHttpProxyPort = 3128;
+constexpr unsigned kSettingsTicks = 20;  // listeners and addresses follow the settings every second
+constexpr unsigned kStoreTicks = 4;      // the store is looked at every fourth tick: 200 ms
+constexpr Millis kLogAgain{5'000};       // between two audit rows about the same refusal
 constexpr std::size_t kMostLogged = 10'000;
 constexpr Millis kClockJump{1'000};
 
@@ -31,6 +36,16 @@ Worker::Worker(unsigned index, std::string store_path, AuditWriter& audit, HoldD
       all_flows_(all_flows),
       scratch_(std::make_unique<char[]>(kScratch)),  // NOLINT
       wheel_(BootClock::now()),
+      socks_(*this, "the SOCKS proxy listens", kSocksPort,
+             [this](std::string id, Accepted accepted) {
+               return std::make_unique<SocksClient>(static_cast<FlowHost&>(*this), std::move(id),
+                                                    std::move(accepted));
+             }),
+      http_(*this, "the HTTP proxy listens", kHttpProxyPort,
+            [this](std::string id, Accepted accepted) {
+              return std::make_unique<HttpClient>(static_cast<FlowHost&>(*this), std::move(id),
+                                                  std::move(accepted));
+            }),
       wall_offset_(offset_now()) {}
 
 Worker::~Worker() { join(); }
@@ -60,7 +75,11 @@ Status Worker::open() {
   epoll_watch_ = std::make_unique<ReadWatch>(loop_, epoll_.get(), [this] { turn(); });
   ticker_ = std::make_unique<Timer>(loop_, [this] { tick(); });
   ticker_->every(Wheel::kTick);
+  auto resolver = Resolver::open(loop_);
+  if (!resolver) return resolver.error();
+  resolver_ = std::move(*resolver);
   watch_neighbours();
+  follow_settings();
   tcp_.listen(true);
   udp_->listen(true);
   return Done{};
@@ -75,6 +94,7 @@ void Worker::run() {
   // The handles die on the loop's own thread.
   finished_.clear();
   flows_.clear();
+  resolver_.reset();
   neighbour_watch_.reset();
   epoll_watch_.reset();
   ticker_.reset();
@@ -90,6 +110,8 @@ void Worker::stop(Millis grace) {
   post([this, grace] {
     tcp_.close();
     udp_->close();
+    socks_.close();
+    http_.close();
     stopping_ = true;
     stop_at_ = BootClock::now() + grace;
   });
@@ -209,6 +231,7 @@ void Worker::tick() {
     if (std::exchange(changed_, false)) rejudge_all();
     if (judge_->neighbours_generation() != neighbours_seen_) watch_neighbours();
   }
+  if (ticks_ % kSettingsTicks == 0 && !stopping_) follow_settings();
   sweep();
   tcp_.resume(now);
   publish();
@@ -219,12 +242,18 @@ void Worker::tick() {
   }
 }
 
+void Worker::follow_settings() {
+  own_addresses_ = nightlatch::own_addresses();
+  socks_.follow(judge_->socks_listen(), judge_->lan(), index_ == 0);
+  http_.follow(judge_->http_listen(), judge_->lan(), index_ == 0);
+}
+
 void Worker::publish() {
   const auto put = [](std::atomic<std::uint64_t>& to, std::uint64_t value) {
     to.store(value, std::memory_order_relaxed);
   };
   put(stats_.flows, flows_.size());
-  put(stats_.accepted, tcp_.accepted() + udp_->accepted());
+  put(stats_.accepted, tcp_.accepted() + udp_->accepted() + socks_.accepted() + http_.accepted());
   put(stats_.overloaded, tcp_.overloaded() + udp_->overloaded());
   put(stats_.allowed, counters_.allowed);
   put(stats_.refused, counters_.refused);

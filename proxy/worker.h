@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "net/loop.h"
+#include "proxy/explicit_listener.h"
 #include "proxy/flow_host.h"
 #include "proxy/tcp_listener.h"
 #include "proxy/udp_listener.h"
@@ -43,6 +44,9 @@ class Worker final : private FlowHost {
   Wheel& wheel() override { return wheel_; }
   AuditWriter& audit() override { return audit_; }
   std::span<char> scratch() override { return {scratch_.get(), kScratch}; }
+  Datagrams& datagrams() override { return datagrams_; }
+  Resolver& resolver() override { return *resolver_; }
+  std::span<const IpAddress> own_addresses() override { return own_addresses_; }
   Counters& counters() override { return counters_; }
   bool watch(Ready& ready, int fd) override;
   bool listen(Ready& ready, int fd) override;
@@ -65,6 +69,7 @@ class Worker final : private FlowHost {
   void rejudge_all();
   void watch_neighbours();
   void sweep();  // frees the flows that have ended
+  void follow_settings();
   void publish();
 
   unsigned index_;
@@ -83,8 +88,12 @@ class Worker final : private FlowHost {
   std::unique_ptr<Timer> ticker_;
   std::unique_ptr<ReadWatch> epoll_watch_, neighbour_watch_;
   std::uint64_t neighbours_seen_ = 0;
+  Datagrams datagrams_;
   TcpListener tcp_{*this};
   std::optional<UdpListener> udp_;
+  ExplicitListener socks_, http_;
+  std::unique_ptr<Resolver> resolver_;
+  std::vector<IpAddress> own_addresses_;
   std::unordered_map<std::string, std::unique_ptr<LiveFlow>> flows_;
   std::vector<std::string> again_, finished_;
   std::unordered_map<std::string, BootTime> logged_;

@@ -82,6 +82,14 @@ Status client_or_gate(std::string_view value, std::string_view key) {
   return choice(value, key, "client", "gate");
 }
 
+// Nowhere, the LAN, or given addresses.
+Status proxy_places(std::string_view value, std::string_view key) {
+  if (value == "lan") return Done{};
+  const Status given = endpoints(value, key);
+  if (given) return given;
+  return Error::usage(given.error().message, "say lan, or for example 10.0.0.1:1080, [fd00::1]:1080");
+}
+
 Status flow_limit(std::string_view value, std::string_view key) {
   if (value.empty() || value.size() > 7 || value.find_first_not_of("0123456789") != std::string_view::npos ||
       std::stol(std::string(value)) < 1) {
@@ -111,6 +119,8 @@ constexpr std::array kKnown{
     Known{"audit.keep", "365d", long_duration, "how long the audit log is kept"},
     Known{"enrol", "open", enrol, "what a sign-in on an unknown device does: open, approve or closed"},
     Known{"flows.max", "8000", flow_limit, "most flows at a time; more are refused"},
+    Known{"http.listen", "", proxy_places,
+          "where the HTTP proxy listens: lan (port 3128), or ADDRESS:PORT, ...; empty: nowhere"},
     Known{"lan", "", interfaces, "the interfaces that are guarded, separated by commas; empty: all"},
     Known{"mark", "0x4e4c", mark, "the packet mark, and the number of the routing table, that the rules use"},
     Known{"mode", "enforce", mode, "enforce, or observe: let through and log what would have been asked"},
@@ -123,6 +133,8 @@ constexpr std::array kKnown{
     Known{"portal.key", "", any_text, "the certificate's private key file (PEM)"},
     Known{"portal.url", "", portal_url, "how people reach the portal, as in https://gate.office.example"},
     Known{"session.max", "", duration_or_none, "no session lasts longer, whatever its policy says"},
+    Known{"socks.listen", "", proxy_places,
+          "where the SOCKS proxy listens: lan (port 1080), or ADDRESS:PORT, ...; empty: nowhere"},
     Known{"source", "client", client_or_gate, "whose address servers see: the client's own, or the gate's"},
     Known{"unprotected", "allow", allow_or_deny,
           "what happens to destinations in no resource: allow or deny"},

@@ -1,43 +1,17 @@
 #include "web/portal_config.h"
 
 #include <fmt/format.h>
-#include <ifaddrs.h>
-#include <net/if.h>
 
 #include <algorithm>
-#include <memory>
 
 #include "auth/office_ca.h"
 #include "base/text.h"
+#include "net/interfaces.h"
 #include "store/access.h"
 
 namespace nightlatch {
 
 namespace {
-struct FreeAddresses {
-  void operator()(ifaddrs* list) const { freeifaddrs(list); }
-};
-
-// The addresses of these interfaces, or of all but loopback. Link-local IPv6 ones are left out: a browser
-// cannot use them in a URL.
-std::vector<IpAddress> addresses_of(const std::vector<std::string>& interfaces) {
-  ifaddrs* raw = nullptr;
-  if (getifaddrs(&raw) != 0) return {};
-  const std::unique_ptr<ifaddrs, FreeAddresses> list(raw);
-  std::vector<IpAddress> found;
-  for (const ifaddrs* i = list.get(); i != nullptr; i = i->ifa_next) {
-    const bool wanted =
-        interfaces.empty() ? (i->ifa_flags & IFF_LOOPBACK) == 0
-                           : std::find(interfaces.begin(), interfaces.end(), i->ifa_name) != interfaces.end();
-    if (i->ifa_addr == nullptr || !wanted) continue;
-    const auto endpoint = Endpoint::from_sockaddr(i->ifa_addr);
-    if (!endpoint || (!endpoint->address.is_v4() && endpoint->address.is_link_local())) continue;
-    if (std::find(found.begin(), found.end(), endpoint->address) == found.end())
-      found.push_back(endpoint->address);
-  }
-  return found;
-}
-
 Result<std::vector<Endpoint>> endpoints(Database& db, const char* key, const std::vector<std::string>& lan,
                                         std::uint16_t port) {
   auto text = get_setting(db, key);

@@ -19,6 +19,7 @@ import re
 import resource
 import shutil
 import signal
+import socket
 import sqlite3
 import subprocess
 import tempfile
@@ -229,6 +230,25 @@ class Office:
                       f"voice=uecho@{self.VOICE[family]},4000", f"radio=uecho@{self.NEWS[family]},4000"]
         self.servers = Servers(servers, specs)
         self._close.callback(self.servers.close)
+
+    def name_server(self, names: dict[str, str] | None = None) -> None:
+        """A real resolver for the zone lan., on the server; the gate asks it."""
+        records = [f"--host-record={name},{address}" for name, address in (names or {}).items() if address]
+        process = subprocess.Popen(
+            self.server_ns.argv("dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--no-resolv", "--no-hosts",
+                                "--no-poll", "--pid-file=", "--user=root", "--bind-interfaces", "--local=/lan/",
+                                "--cache-size=0", f"--listen-address={self.WIKI[4]}", f"--listen-address={self.WIKI[6]}",
+                                "--dns-forward-max=10000", *records),
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self._close.callback(lambda: (process.terminate(), process.wait(10)))
+        self.gate_ns.resolver(self.WIKI[4])
+
+        def listens():
+            with self.server_ns.inside():
+                sock = socket.socket()
+            with sock:
+                return sock.connect_ex((self.WIKI[4], 53)) == 0
+        until(listens, 5, "dnsmasq listens")
 
     # -- the command line --------------------------------------------------------------------------------------
     def cli(self, *arguments: str, expect: int | None = 0, input: str = "") -> subprocess.CompletedProcess:

@@ -56,6 +56,7 @@ const std::vector<Fence> kFences{
     {{"llhttp.h"}, {"net/", "proxy/first_bytes.cc"}},
     {{"libmnl/", "linux/netlink.h", "linux/rtnetlink.h", "linux/neighbour.h"}, {"net/neighbour.cc"}},
     {{"argon2.h"}, {"auth/password.cc"}},
+    {{"ares.h"}, {"net/resolver.cc"}},
     {{"idn2.h"}, {"policy/idna.cc"}},
     {{"libpsl.h"}, {"policy/public_suffix.cc"}},
     {{"cxxopts.hpp"}, {"cli/parse.cc"}},

@@ -1,0 +1,30 @@
+// HttpClient: a connection to the HTTP proxy port, until its first request is understood: CONNECT becomes a
+// TcpFlow, a request in absolute form an HttpForward (RFC 9110 section 9.3.6, RFC 9112 section 3.2.2).
+// Worker's thread.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "proxy/http_proxy_request.h"
+#include "proxy/reception.h"
+
+namespace nightlatch {
+
+class HttpClient final : public Reception {
+ public:
+  HttpClient(FlowHost& host, std::string id, Accepted accepted);
+
+ private:
+  void on_readable() override;
+  void located(const Result<IpAddress>& address) override;
+
+  std::unique_ptr<ProxyRequestReader> reader_;
+  std::string first_;  // what came behind the request
+};
+
+// What a proxy client is told when its server cannot be reached: 502, or 504 when time ran out. `why` is a
+// name's error or an errno's.
+[[nodiscard]] std::string unreachable_reply(bool timed_out, bool is_head);
+
+}  // namespace nightlatch
