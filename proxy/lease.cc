@@ -68,6 +68,9 @@ void Lease::begin() {
 }
 
 void Lease::end(std::string_view cause) {
+  // A datagram that makes no flow is no news each time.
+  if (!begun_ && protocol_ == Protocol::udp && !host_.log_refusal(fmt::format("{}/{}", source_.text(), cause)))
+    return;
   AuditEvent e = event("flow.end");
   e.detail = cause;
   e.bytes_up = static_cast<std::int64_t>(up_);
@@ -81,9 +84,11 @@ void Lease::end(std::string_view cause) {
   host_.audit().write(std::move(e));
 }
 
-// An answer from the gate itself to a client's address would leave by the LAN instead of coming back.
+// An answer from the gate itself to a client's address would leave by the LAN instead of coming back; and a client of
+// a proxy may ask for a server of the other family.
 const IpAddress* Lease::upstream_source() const {
-  return host_.judge().client_source() && !own_ ? &from_.address : nullptr;
+  const bool possible = !own_ && from_.address.is_v4() == to_.address.is_v4();
+  return possible && host_.judge().client_source() ? &from_.address : nullptr;
 }
 
 void Lease::moved(std::uint64_t up, std::uint64_t down) {

@@ -1,6 +1,7 @@
 // The gate's UDP sockets: transparent listeners, and the two connected sockets of a flow. A flow's own
 // sockets are found by the kernel before the listener is (TPROXY looks for a connected one first): only a
-// flow's first datagrams come by the listener. Any thread; needs CAP_NET_ADMIN or CAP_NET_RAW.
+// flow's first datagrams come by the listener. Any thread; needs CAP_NET_ADMIN or CAP_NET_RAW, and
+// CAP_NET_BIND_SERVICE to answer from a server's port below 1024.
 #pragma once
 
 #include <sys/socket.h>
