@@ -85,11 +85,11 @@ Result<DeviceId> add_device(Database& db, const NewDevice& device) {
 Result<std::vector<DeviceRow>> list_devices(Database& db) {
   std::vector<DeviceRow> devices;
   NL_TRY(each_row(
-      db.prepare(
-          "SELECT device.id, device.name, mac, state, shared, ifnull(owner.name, ''), ifnull(here.name, ''), "
-          "device.created_ms FROM device LEFT JOIN user AS owner ON owner.id = owner_id "
-          "LEFT JOIN presence ON presence.device_id = device.id LEFT JOIN user AS here "
-          "ON here.id = presence.user_id ORDER BY device.name"),
+      db.prepare("SELECT device.id, device.name, mac, state, shared, ifnull(owner.name, ''), "
+                 "ifnull((SELECT group_concat(name, ', ') FROM (SELECT user.name FROM presence JOIN user "
+                 "ON user.id = user_id WHERE device_id = device.id ORDER BY user.name)), ''), "
+                 "device.created_ms FROM device LEFT JOIN user AS owner ON owner.id = owner_id ORDER BY "
+                 "device.name"),
       [&](Statement& s) -> Status {
         DeviceRow d;
         d.id = DeviceId(s.integer(0));

@@ -29,7 +29,7 @@ struct DeviceRow {
   DeviceState state = DeviceState::active;
   bool shared = false;
   std::string owner;      // user name, or empty
-  std::string signed_in;  // user name, or empty
+  std::string signed_in;  // user name, or empty; on a shared device "alice, bob"
   WallTime created{};
 };
 
@@ -72,6 +72,7 @@ struct NewDevice {
 [[nodiscard]] Result<DeviceRow> find_device(Database& db, std::string_view name);
 [[nodiscard]] Status rename_device(Database& db, std::string_view name, std::string_view new_name);
 [[nodiscard]] Status assign_device(Database& db, std::string_view name, std::string_view user);
+// No longer shared: every session on it ends, because the address alone will say who is there.
 [[nodiscard]] Status set_device_shared(Database& db, std::string_view name, bool shared);
 // approve = active, revoke = revoked. Revoking ends the device's sessions.
 [[nodiscard]] Status set_device_state(Database& db, std::string_view name, DeviceState state);

@@ -155,12 +155,68 @@ CREATE TABLE hold (
 CREATE INDEX hold_by_source ON hold (source, resource_id);
 CREATE INDEX hold_by_age ON hold (last_ms);
 CREATE INDEX hold_by_resource ON hold (resource_id);
+)sql",
+    R"sql(
+-- Application passwords: what a person sends in a connection to say who they are. Only the hash of each is here.
+CREATE TABLE token (
+  id            INTEGER PRIMARY KEY AUTOINCREMENT,
+  name          TEXT NOT NULL COLLATE NOCASE,
+  secret_sha256 BLOB NOT NULL UNIQUE CHECK (length(secret_sha256) = 32),
+  user_id       INTEGER NOT NULL REFERENCES user ON DELETE CASCADE,
+  limited       INTEGER NOT NULL DEFAULT 0 CHECK (limited IN (0, 1)),  -- to the resources in token_resource
+  created_ms    INTEGER NOT NULL,
+  expires_ms    INTEGER,            -- NULL: never
+  revoked_ms    INTEGER             -- NULL: it is in force
+) STRICT;
+CREATE UNIQUE INDEX token_by_name ON token (name) WHERE revoked_ms IS NULL;
+CREATE INDEX token_by_user ON token (user_id);
+
+CREATE TABLE token_resource (
+  token_id    INTEGER NOT NULL REFERENCES token ON DELETE CASCADE,
+  resource_id INTEGER NOT NULL REFERENCES resource ON DELETE CASCADE,
+  PRIMARY KEY (token_id, resource_id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX token_resource_by_resource ON token_resource (resource_id);
+
+-- Apart from token, because a use is no change of the configuration.
+CREATE TABLE token_use (
+  token_id     INTEGER PRIMARY KEY REFERENCES token ON DELETE CASCADE,
+  last_used_ms INTEGER NOT NULL
+) STRICT;
+
+-- Who is signed in on which device, one row for each of the two. On a shared device several users may be
+-- present; on any other a user's sign-in still replaces whoever was there.
+CREATE TABLE presence_2 (
+  device_id        INTEGER NOT NULL REFERENCES device ON DELETE CASCADE,
+  user_id          INTEGER NOT NULL REFERENCES user ON DELETE CASCADE,
+  sign_in_id       INTEGER NOT NULL REFERENCES sign_in ON DELETE CASCADE,
+  signed_in_ms     INTEGER NOT NULL,
+  second_factor_ms INTEGER,
+  generation       INTEGER NOT NULL,
+  PRIMARY KEY (device_id, user_id)
+) STRICT, WITHOUT ROWID;
+INSERT INTO presence_2 SELECT device_id, user_id, sign_in_id, signed_in_ms, second_factor_ms, generation
+  FROM presence;
+DROP TABLE presence;                -- and its triggers; dropping fires none
+ALTER TABLE presence_2 RENAME TO presence;
+CREATE INDEX presence_by_user ON presence (user_id);
+CREATE INDEX presence_by_sign_in ON presence (sign_in_id);
+CREATE TRIGGER presence_handed_over AFTER INSERT ON presence
+WHEN NOT (SELECT shared FROM device WHERE id = new.device_id)
+BEGIN DELETE FROM presence WHERE device_id = new.device_id AND user_id <> new.user_id; END;
+-- A browser's token ends with the session that it belongs to.
+CREATE TRIGGER presence_gone AFTER DELETE ON presence
+BEGIN DELETE FROM browser WHERE device_id = old.device_id AND user_id = old.user_id; END;
+-- The address will say who is there again: nobody may be taken for one of those who shared it.
+CREATE TRIGGER device_unshared AFTER UPDATE OF shared ON device WHEN old.shared AND NOT new.shared
+BEGIN DELETE FROM presence WHERE device_id = new.id; END;
 )sql"};
 
 // Tables whose every change is a change of the configuration: each gets three triggers that raise
 // office_version.
 inline constexpr std::array kOfficeTables{
-    "setting",  "user",   "user_group",     "membership",      "device",      "policy",
-    "resource", "target", "device_address", "policy_resource", "policy_user", "policy_group"};
+    "setting",     "user",         "user_group", "membership",     "device",
+    "policy",      "resource",     "target",     "device_address", "policy_resource",
+    "policy_user", "policy_group", "token",      "token_resource"};
 
 }  // namespace nightlatch

@@ -26,6 +26,27 @@ Result<std::int64_t> move_clock(Database& db, WallTime now) {
   return clock->generation;
 }
 
+// A row of an older generation was made before the clock was set back: it does not count.
+constexpr std::string_view kPresent =
+    "SELECT user_id, signed_in_ms, second_factor_ms, sign_in_id FROM presence "
+    "WHERE device_id = ?1 AND generation = (SELECT generation FROM meta)";
+
+Result<std::optional<Presence>> present(Result<Statement> query, DeviceId device,
+                                        std::optional<UserId> user) {
+  if (!query) return query.error();
+  query->bind(1, raw(device));
+  if (user) query->bind(2, raw(*user));
+  auto row = query->step();
+  if (!row) return row.error();
+  if (!*row) return std::optional<Presence>();
+  Presence p;
+  p.user = UserId(query->integer(0));
+  p.signed_in = from_ms(query->integer(1));
+  if (!query->null(2)) p.second_factor = from_ms(query->integer(2));
+  p.sign_in_id = query->integer(3);
+  return std::optional<Presence>(p);
+}
+
 }  // namespace
 
 Result<StoreClock> store_clock(Database& db) {
@@ -59,10 +80,11 @@ Result<SignInResult> record_sign_in(Database& db, const NewSignIn& sign_in, Wall
   if (!*enabled) return Error::not_found("the user or the device is no longer admitted");
 
   SignInResult result;
-  auto before = presence_on(db, sign_in.device);
+  auto here = presence_on(db, sign_in.device);
+  if (!here) return here.error();
+  if (*here && (*here)->user != sign_in.user) result.handed_over_from = (*here)->user;
+  auto before = presence_on(db, sign_in.device, sign_in.user);
   if (!before) return before.error();
-  const bool same_user = *before && (*before)->user == sign_in.user;
-  if (*before && !same_user) result.handed_over_from = (*before)->user;
 
   NL_TRY(
       db.run("INSERT INTO sign_in (user_id, device_id, at_ms, recorded_ms, methods, second_factor, provider, "
@@ -74,15 +96,16 @@ Result<SignInResult> record_sign_in(Database& db, const NewSignIn& sign_in, Wall
   WallTime at = sign_in.at;
   std::optional<WallTime> factor;
   if (sign_in.second_factor) factor = sign_in.at;
-  if (same_user) {  // per-method freshness: the later of each (semantics 2)
+  if (*before) {  // per-method freshness: the later of each (semantics 2)
     at = std::max(at, (*before)->signed_in);
     if ((*before)->second_factor) {
       factor = factor ? std::max(*factor, *(*before)->second_factor) : (*before)->second_factor;
     }
   }
   NL_TRY(
-      db.run("INSERT INTO presence VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (device_id) DO UPDATE SET "
-             "user_id = ?2, sign_in_id = ?3, signed_in_ms = ?4, second_factor_ms = ?5, generation = ?6",
+      // A trigger ends the others' presence there, unless the device is shared.
+      db.run("INSERT INTO presence VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (device_id, user_id) "
+             "DO UPDATE SET sign_in_id = ?3, signed_in_ms = ?4, second_factor_ms = ?5, generation = ?6",
              {raw(sign_in.device), raw(sign_in.user), result.id, to_ms(at),
               factor ? Database::Value(to_ms(*factor)) : std::nullopt, *generation}));
   NL_TRY(tx->commit());
@@ -90,21 +113,12 @@ Result<SignInResult> record_sign_in(Database& db, const NewSignIn& sign_in, Wall
 }
 
 Result<std::optional<Presence>> presence_on(Database& db, DeviceId device) {
-  // A row of an older generation was made before the clock was set back: it does not count.
-  auto query = db.prepare(
-      "SELECT user_id, signed_in_ms, second_factor_ms, sign_in_id FROM presence "
-      "WHERE device_id = ? AND generation = (SELECT generation FROM meta)");
-  if (!query) return query.error();
-  query->bind(1, raw(device));
-  auto row = query->step();
-  if (!row) return row.error();
-  if (!*row) return std::optional<Presence>();
-  Presence p;
-  p.user = UserId(query->integer(0));
-  p.signed_in = from_ms(query->integer(1));
-  if (!query->null(2)) p.second_factor = from_ms(query->integer(2));
-  p.sign_in_id = query->integer(3);
-  return std::optional<Presence>(p);
+  return present(db.prepare(fmt::format("{} AND NOT (SELECT shared FROM device WHERE id = ?1)", kPresent)),
+                 device, std::nullopt);
+}
+
+Result<std::optional<Presence>> presence_on(Database& db, DeviceId device, UserId user) {
+  return present(db.prepare(fmt::format("{} AND user_id = ?2", kPresent)), device, user);
 }
 
 Result<std::vector<PresenceRow>> list_presence(Database& db) {
@@ -113,7 +127,8 @@ Result<std::vector<PresenceRow>> list_presence(Database& db) {
       db.prepare(
           "SELECT presence.device_id, presence.user_id, signed_in_ms, second_factor_ms, sign_in_id, methods, "
           "provider FROM presence JOIN sign_in ON sign_in.id = sign_in_id "
-          "WHERE presence.generation = (SELECT generation FROM meta) ORDER BY presence.device_id"),
+          "WHERE presence.generation = (SELECT generation FROM meta) ORDER BY presence.device_id, "
+          "presence.user_id"),
       [&](Statement& s) -> Status {
         PresenceRow row;
         row.device = DeviceId(s.integer(0));

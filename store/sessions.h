@@ -1,7 +1,7 @@
 // Sign-ins, who is present on which device, holds, and the store's own clock.
-// sign_in is append-only history; presence is what counts now: at most one user for each device, so that a
-// second user's sign-in is a hand-over by construction (semantics 8). Everything returns only once it is
-// durable.
+// sign_in is append-only history; presence is what counts now: at most one user on a device, so that a second
+// user's sign-in is a hand-over by construction, but on a shared one as many as sign in there (semantics 8).
+// Everything returns only once it is durable.
 #pragma once
 
 #include <optional>
@@ -29,8 +29,11 @@ struct SignInResult {
 };
 [[nodiscard]] Result<SignInResult> record_sign_in(Database& db, const NewSignIn& sign_in, WallTime now);
 
-// What counts on this device now. One indexed read: the gate asks for every flow.
+// Who is present on this device now; on a shared one nobody, because its address identifies nobody. One
+// indexed read: the gate asks for every flow.
 [[nodiscard]] Result<std::optional<Presence>> presence_on(Database& db, DeviceId device);
+// What counts of this user on this device, shared or not.
+[[nodiscard]] Result<std::optional<Presence>> presence_on(Database& db, DeviceId device, UserId user);
 struct PresenceRow {
   DeviceId device{};
   Presence presence;

@@ -86,6 +86,48 @@ TEST_F(SessionsTest, ABrowsersTokenEndsWithItsSession) {
   EXPECT_FALSE(find_browser(db(), token)->has_value()) << "session ended";
 }
 
+TEST_F(SessionsTest, OnASharedDeviceSeveralArePresentAndTheAddressSaysNobody) {
+  ASSERT_TRUE(set_device_shared(db(), "pc-0001", true).ok());
+  ASSERT_TRUE(sign_in(alice_, t0_, true).ok());
+  const auto bob = sign_in(bob_, t0_ + Seconds(1));
+  ASSERT_TRUE(bob.ok());
+  EXPECT_FALSE(bob->handed_over_from.has_value());
+  EXPECT_FALSE(presence_on(db(), pc_)->has_value()) << "the device alone says nobody";
+  EXPECT_EQ((*presence_on(db(), pc_, alice_))->signed_in, t0_);
+  EXPECT_EQ((*presence_on(db(), pc_, alice_))->second_factor, t0_);
+  EXPECT_EQ((*presence_on(db(), pc_, bob_))->signed_in, t0_ + Seconds(1));
+  EXPECT_FALSE((*presence_on(db(), pc_, bob_))->second_factor.has_value()) << "nothing of hers is his";
+  EXPECT_EQ(find_device(db(), "pc-0001")->signed_in, "alice, bob");
+  EXPECT_EQ(list_devices(db())->size(), 1U);
+  EXPECT_EQ(*end_sessions(db(), alice_, pc_, t0_ + Seconds(2)), 1);
+  EXPECT_FALSE(presence_on(db(), pc_, alice_)->has_value());
+  EXPECT_TRUE(presence_on(db(), pc_, bob_)->has_value());
+}
+
+TEST_F(SessionsTest, OnASharedDeviceEachBrowserEndsWithItsOwnUsersSession) {
+  const std::string hers(32, 'a'), his(32, 'b');
+  ASSERT_TRUE(set_device_shared(db(), "pc-0001", true).ok());
+  ASSERT_TRUE(sign_in(alice_, t0_).ok());
+  ASSERT_TRUE(sign_in(bob_, t0_).ok());
+  ASSERT_TRUE(remember_browser(db(), hers, alice_, pc_, t0_).ok());
+  ASSERT_TRUE(remember_browser(db(), his, bob_, pc_, t0_).ok());
+  ASSERT_TRUE(end_sessions(db(), alice_, std::nullopt, t0_).ok());
+  EXPECT_FALSE(find_browser(db(), hers)->has_value());
+  EXPECT_TRUE(find_browser(db(), his)->has_value());
+}
+
+TEST_F(SessionsTest, ADeviceThatIsNoLongerSharedBelongsToNoneOfThem) {
+  ASSERT_TRUE(sign_in(alice_, t0_).ok());
+  ASSERT_TRUE(set_device_shared(db(), "pc-0001", true).ok());
+  EXPECT_TRUE(presence_on(db(), pc_, alice_)->has_value()) << "she did sign in there";
+  ASSERT_TRUE(sign_in(bob_, t0_).ok());
+  ASSERT_TRUE(set_device_shared(db(), "pc-0001", false).ok());
+  EXPECT_TRUE(list_presence(db())->empty());
+  ASSERT_TRUE(sign_in(alice_, t0_).ok());
+  ASSERT_TRUE(set_device_shared(db(), "pc-0001", false).ok());
+  EXPECT_TRUE(presence_on(db(), pc_)->has_value()) << "nothing changed: nothing ends";
+}
+
 TEST_F(SessionsTest, AClockSetBackVoidsEverySignInAndLaterOnesCount) {
   ASSERT_TRUE(sign_in(alice_, t0_).ok());
   const WallTime earlier = t0_ - Seconds(3600);
