@@ -56,7 +56,13 @@ class Judge {
   using Facts = Office::PolicyFacts;
 
   Judge(const Office& office, const Subject& subject, WallTime now, const Look& look)
-      : office_(office), subject_(subject), now_(bounded(now)), found_(look) {}
+      : office_(office),
+        subject_(subject),
+        now_(bounded(now)),
+        found_(look),
+        token_(proven()),
+        presence_(counting()),
+        binding_(token_ != nullptr ? std::max(subject.binding, Binding::credential) : subject.binding) {}
 
   Verdict run() const {
     if (found_.empty()) {
@@ -64,7 +70,7 @@ class Judge {
                      .reason = Reason::unprotected};
     }
     Verdict v;
-    if (const auto reason = device_refusal()) {
+    if (const auto reason = refusal()) {
       v = Verdict{.kind = VerdictKind::deny, .reason = *reason};
     } else if (const auto user = known_user()) {
       v = for_user(*user);
@@ -76,6 +82,7 @@ class Judge {
       found_.each([&](std::uint32_t r) { lowest = std::min(lowest, r); });
       v.resource = resource(lowest);
     }
+    if (token_ != nullptr && token_->expires) v.until = std::min(v.until, bounded(*token_->expires));
     return v;
   }
 
@@ -95,20 +102,43 @@ class Judge {
     return !facts(policy).has_hours || hours(policy).contains(now_, data().utc_offset);
   }
 
-  std::optional<Reason> device_refusal() const {
+  // The token that was sent, if it says who this is.
+  const Token* proven() const {
+    const Token* token = subject_.credential ? subject_.credential->token : nullptr;
+    return token != nullptr && speaks_for(office_, *token, now_) != nullptr ? token : nullptr;
+  }
+
+  // The sign-in that counts: beside a credential only its user's.
+  const Presence* counting() const {
+    if (!subject_.presence || subject_.clock_set_back) return nullptr;
+    if (token_ != nullptr && token_->user != subject_.presence->user) return nullptr;
+    return &*subject_.presence;
+  }
+
+  std::optional<Reason> refusal() const {
     const Device* device = subject_.device;
-    if (device == nullptr) {
-      return data().enrol == Enrol::closed ? std::optional(Reason::not_enrolled) : std::nullopt;
-    }
-    if (device->state == DeviceState::revoked) return Reason::device_revoked;
-    if (device->state == DeviceState::pending) return Reason::device_pending;
-    if (device->shared && subject_.binding < Binding::credential) return Reason::shared_device;
+    if (device == nullptr && data().enrol == Enrol::closed) return Reason::not_enrolled;
+    if (device != nullptr && device->state == DeviceState::revoked) return Reason::device_revoked;
+    if (device != nullptr && device->state == DeviceState::pending) return Reason::device_pending;
+    if (subject_.credential && token_ == nullptr) return Reason::bad_credential;
+    if (device != nullptr && device->shared && binding_ < Binding::credential) return Reason::shared_device;
+    if (token_ != nullptr && token_->limited && !within_limits()) return Reason::token_not_for_resource;
     return std::nullopt;
   }
 
+  bool within_limits() const {
+    const auto& limits = token_->resources;
+    bool within = false;
+    found_.each([&](std::uint32_t r) {
+      within = within || std::find(limits.begin(), limits.end(), resource(r)->id) != limits.end();
+    });
+    return within;
+  }
+
   std::optional<Office::UserFacts> known_user() const {
-    if (!subject_.presence || subject_.clock_set_back) return std::nullopt;
-    const auto user = office_.user_facts(subject_.presence->user);
+    if (token_ != nullptr) return office_.user_facts(token_->user);
+    if (presence_ == nullptr) return std::nullopt;
+    const auto user = office_.user_facts(presence_->user);
     return user && user->enabled ? user : std::nullopt;
   }
 
@@ -156,18 +186,22 @@ class Judge {
     return v;
   }
 
+  Verdict nobody_signed_in(const Match& m) const {
+    return verdict(VerdictKind::sign_in,
+                   subject_.clock_set_back ? Reason::clock_set_back : Reason::no_sign_in, m);
+  }
+
   // Nobody is known: ask for a sign-in where some person could get in, whoever that may be.
   Verdict for_nobody() const {
     const auto concerns = [](const Facts& p) { return p.deny ? p.anyone : p.somebody; };
     // An allow that wants a stronger binding lets nobody in from here; it ends the search only if it takes
     // everybody.
-    const auto bound = [&](const Facts& p) { return subject_.binding >= p.min_binding; };
+    const auto bound = [&](const Facts& p) { return binding_ >= p.min_binding; };
     const Match end = first([&](const Facts& p) { return concerns(p) && (p.anyone || bound(p)); });
     const bool open = end.policy != kNone && !facts(end.policy).deny && bound(facts(end.policy));
     Verdict v;
     if (open) {
-      v = verdict(VerdictKind::sign_in, subject_.clock_set_back ? Reason::clock_set_back : Reason::no_sign_in,
-                  end);
+      v = nobody_signed_in(end);
     } else {
       const Match weak = first([&](const Facts& p) { return concerns(p) && !p.deny; });
       if (weak.policy != kNone && weak.policy <= end.policy) {
@@ -188,15 +222,16 @@ class Judge {
                 : facts(m.policy).deny ? verdict(VerdictKind::deny, Reason::denied_by_policy, m)
                                        : by_terms(m);
     v.until = std::min(v.until, next_hours(m, concerns));
-    v.age = std::max(now_ - bounded(subject_.presence->signed_in), Millis(0));
+    if (presence_ != nullptr) v.age = std::max(now_ - bounded(presence_->signed_in), Millis(0));
     return v;
   }
 
   // An allow policy matches this user: is the sign-in good enough for its terms?
   Verdict by_terms(const Match& m) const {
     const Facts& terms = facts(m.policy);
-    const Presence& presence = *subject_.presence;
-    if (subject_.binding < terms.min_binding) return verdict(VerdictKind::deny, Reason::binding_too_weak, m);
+    if (binding_ < terms.min_binding) return verdict(VerdictKind::deny, Reason::binding_too_weak, m);
+    if (presence_ == nullptr) return nobody_signed_in(m);  // a credential says who, but not when
+    const Presence& presence = *presence_;
     const WallTime signed_in = bounded(presence.signed_in);
     if (signed_in > now_ + kClockJitter) return verdict(VerdictKind::sign_in, Reason::clock_set_back, m);
     // A sign-in slightly ahead of the clock is of age 0: it counts from now and not for longer.
@@ -227,9 +262,18 @@ class Judge {
   const Subject& subject_;
   const WallTime now_;
   const Found<Look> found_;
+  const Token* const token_;        // that says who this is, or nullptr
+  const Presence* const presence_;  // that counts, or nullptr
+  const Binding binding_;
 };
 
 }  // namespace
+
+const User* speaks_for(const Office& office, const Token& token, WallTime now) noexcept {
+  if (token.revoked || (token.expires && bounded(now) >= bounded(*token.expires))) return nullptr;
+  const User* user = office.user(token.user);
+  return user != nullptr && user->enabled ? user : nullptr;
+}
 
 Verdict decide(const Office& office, const Subject& subject, const Destination& destination,
                WallTime now) noexcept {

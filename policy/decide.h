@@ -12,12 +12,19 @@
 
 namespace nightlatch {
 
+struct SentCredential {          // by the client, in the connection itself
+  const Token* token = nullptr;  // that it proved, in force or not; nullptr: none of this office
+};
+
 struct Subject {
-  const Device* device = nullptr;      // nullptr: a device that we do not know
-  std::optional<Presence> presence{};  // who is signed in there, or nobody
+  const Device* device = nullptr;  // nullptr: a device that we do not know
+  // Who is signed in there, or nobody; with a credential, its user's sign-in there. One of anybody else does
+  // not count beside a credential.
+  std::optional<Presence> presence{};
   Binding binding = Binding::address;
   bool clock_set_back =
       false;  // the wall clock is behind the store's: no earlier sign-in counts (semantics 11)
+  std::optional<SentCredential> credential{};  // nothing: none was sent
 };
 
 struct Destination {
@@ -29,20 +36,22 @@ struct Destination {
 enum class VerdictKind : std::uint8_t { allow, sign_in, step_up, deny };
 
 enum class Reason : std::uint8_t {
-  fresh,                  // allow: the sign-in is young enough
-  unprotected,            // allow or deny: no resource holds this destination
-  no_sign_in,             // sign_in: nobody is signed in on this device
-  expired,                // sign_in: the sign-in is too old for this policy
-  clock_set_back,         // sign_in: the clock is behind the last sign-in's
-  second_factor_missing,  // step_up
-  second_factor_expired,  // step_up
-  no_policy,              // deny: no policy lets this user in
-  denied_by_policy,       // deny: a deny policy matched
-  device_pending,         // deny: an admin has yet to approve the device
-  device_revoked,         // deny
-  not_enrolled,           // deny: unknown device while enrol = closed
-  shared_device,          // deny: the address is shared; only a credential in the connection says who
-  binding_too_weak,       // deny: the policy asks for a stronger tie to the device
+  fresh,                   // allow: the sign-in is young enough
+  unprotected,             // allow or deny: no resource holds this destination
+  no_sign_in,              // sign_in: nobody is signed in on this device
+  expired,                 // sign_in: the sign-in is too old for this policy
+  clock_set_back,          // sign_in: the clock is behind the last sign-in's
+  second_factor_missing,   // step_up
+  second_factor_expired,   // step_up
+  no_policy,               // deny: no policy lets this user in
+  denied_by_policy,        // deny: a deny policy matched
+  device_pending,          // deny: an admin has yet to approve the device
+  device_revoked,          // deny
+  not_enrolled,            // deny: unknown device while enrol = closed
+  shared_device,           // deny: the address is shared; only a credential in the connection says who
+  bad_credential,          // deny: the credential sent is wrong, revoked or expired, or its user disabled
+  token_not_for_resource,  // deny: the credential is good, but not for this destination
+  binding_too_weak,        // deny: the policy asks for a stronger tie to the device
 };
 
 struct Verdict {
@@ -50,8 +59,9 @@ struct Verdict {
   Reason reason = Reason::no_policy;
   const Policy* policy = nullptr;      // that decided, or nullptr; points into the Office
   const Resource* resource = nullptr;  // that the destination is in, or nullptr: one that the policy names
-  WallTime until = kNever;  // allow: when it ends. otherwise: when hours or a clock may change it, or kNever
-  Seconds session{0};       // of the policy, after session.max; 0 is every time, or no policy
+  // allow: when it ends. otherwise: when hours, a credential's end or a clock may change it, or kNever
+  WallTime until = kNever;
+  Seconds session{0};           // of the policy, after session.max; 0 is every time, or no policy
   std::optional<Millis> age{};  // of the last sign-in, when there is one
   bool operator==(const Verdict&) const = default;
 };
@@ -65,6 +75,10 @@ inline constexpr Seconds kEveryTimeBurst{
 // The same for a resource as a whole: what `session list` and /me show.
 [[nodiscard]] Verdict decide_resource(const Office& office, const Subject& subject, const Resource& resource,
                                       WallTime now) noexcept;
+
+// The user whom this token speaks for at this moment; nullptr when it is revoked or expired, or the user
+// disabled.
+[[nodiscard]] const User* speaks_for(const Office& office, const Token& token, WallTime now) noexcept;
 
 [[nodiscard]] std::string_view to_text(VerdictKind k);  // "allow", "sign_in", "step_up", "deny"
 [[nodiscard]] std::string_view to_text(Reason r);       // "no_sign_in", ...

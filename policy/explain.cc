@@ -75,6 +75,10 @@ std::string_view to_text(Reason r) {
       return "not_enrolled";
     case Reason::shared_device:
       return "shared_device";
+    case Reason::bad_credential:
+      return "bad_credential";
+    case Reason::token_not_for_resource:
+      return "token_not_for_resource";
     case Reason::binding_too_weak:
       break;
   }
@@ -112,6 +116,10 @@ std::string explain_reason(const Verdict& v) {
     case Reason::shared_device:
       return "your address is shared by several people; only a credential sent in the connection tells who "
              "you are";
+    case Reason::bad_credential:
+      return "the name or the application password that your application sent is wrong, revoked or expired";
+    case Reason::token_not_for_resource:
+      return "the application password that your application sent is not for this resource";
     case Reason::binding_too_weak:
       break;
   }

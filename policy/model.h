@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/address.h"
+#include "base/crypto.h"
 #include "base/time.h"
 #include "policy/host_name.h"
 
@@ -20,6 +21,7 @@ enum class GroupId : std::int64_t { none = 0 };
 enum class DeviceId : std::int64_t { none = 0 };
 enum class ResourceId : std::int64_t { none = 0 };
 enum class PolicyId : std::int64_t { none = 0 };
+enum class TokenId : std::int64_t { none = 0 };
 
 // How strongly a flow is tied to a device; a policy may ask for a minimum (semantics 9).
 enum class Binding : std::uint8_t { address, mac, credential, certificate };
@@ -113,6 +115,18 @@ struct Policy {
   Terms terms;
 };
 
+// An application password: sent in a connection, it says who the person is, and nothing more.
+struct Token {
+  TokenId id{};
+  std::string name{};                   // a label
+  Digest secret_sha256{};               // of what is sent; the secret itself is kept nowhere
+  UserId user{};                        // whose it is
+  bool limited = false;                 // good only for destinations in one of these resources
+  std::vector<ResourceId> resources{};  // empty and limited: good for none
+  std::optional<WallTime> expires{};    // from then on it is not in force
+  bool revoked = false;
+};
+
 // Everything that decide() needs to know of the office, as the store holds it at one instant.
 struct OfficeData {
   std::int64_t version = 0;  // the store's office_version
@@ -121,6 +135,7 @@ struct OfficeData {
   std::vector<Device> devices;
   std::vector<Resource> resources;
   std::vector<Policy> policies;  // in order: the first that matches decides
+  std::vector<Token> tokens;     // revoked and expired ones too: a refusal can say whose it was
   std::optional<Seconds> session_max;
   bool unprotected_allowed = true;
   Enrol enrol = Enrol::open;

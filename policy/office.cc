@@ -1,6 +1,7 @@
 #include "policy/office.h"
 
 #include <algorithm>
+#include <cstring>
 #include <tuple>
 #include <utility>
 
@@ -37,6 +38,15 @@ std::pair<std::uint32_t, std::uint32_t> append(std::vector<T>& all, const std::v
   all.insert(all.end(), list.begin(), list.end());
   return {begin, static_cast<std::uint32_t>(all.size())};
 }
+
+std::uint64_t first_bytes(const Digest& d) {
+  std::uint64_t bytes = 0;
+  std::memcpy(&bytes, d.data(), sizeof bytes);
+  return bytes;
+}
+std::string_view text(const Digest& d) {
+  return {reinterpret_cast<const char*>(d.data()), d.size()};  // NOLINT: bytes as bytes
+}
 }  // namespace
 
 Office::Office(OfficeData data) : data_(std::move(data)), prefixes_(data_.resources) {
@@ -50,6 +60,9 @@ Office::Office(OfficeData data) : data_(std::move(data)), prefixes_(data_.resour
   index_rows(data_.devices, devices_);
   index_rows(data_.resources, resources_);
   index_rows(data_.policies, policies_);
+  index_rows(data_.tokens, tokens_);
+  for (std::uint32_t i = 0; i < data_.tokens.size(); ++i)
+    by_secret_.emplace(first_bytes(data_.tokens[i].secret_sha256), i);
   for (std::uint32_t i = 0; i < data_.devices.size(); ++i) {
     if (data_.devices[i].mac) by_mac_.emplace(*data_.devices[i].mac, i);
     for (const IpAddress& a : data_.devices[i].addresses) by_address_.emplace(a, i);
@@ -118,6 +131,13 @@ const Resource* Office::resource_named(std::string_view name) const noexcept {
   return find_name(data_.resources, name);
 }
 const Policy* Office::policy(PolicyId id) const noexcept { return find_row(data_.policies, policies_, id); }
+
+const Token* Office::token(TokenId id) const noexcept { return find_row(data_.tokens, tokens_, id); }
+const Token* Office::token_with(const Digest& secret_sha256) const noexcept {
+  const Token* found = find_row(data_.tokens, by_secret_, first_bytes(secret_sha256));
+  return found != nullptr && equal_constant_time(text(found->secret_sha256), text(secret_sha256)) ? found
+                                                                                                  : nullptr;
+}
 
 const Device* Office::identify(const IpAddress& source, const std::optional<Mac>& mac) const noexcept {
   if (mac) {

@@ -30,6 +30,9 @@ class Office {
   [[nodiscard]] const Resource* resource(ResourceId id) const noexcept;
   [[nodiscard]] const Resource* resource_named(std::string_view name) const noexcept;
   [[nodiscard]] const Policy* policy(PolicyId id) const noexcept;
+  [[nodiscard]] const Token* token(TokenId id) const noexcept;
+  // By the hash of what was sent; the time that it takes tells nothing of the hashes that are here.
+  [[nodiscard]] const Token* token_with(const Digest& secret_sha256) const noexcept;
 
   // On-link: the MAC names the device and nothing else does. Off-link (no MAC): the address (semantics 9).
   [[nodiscard]] const Device* identify(const IpAddress& source, const std::optional<Mac>& mac) const noexcept;
@@ -90,6 +93,8 @@ class Office {
   std::unordered_map<DeviceId, std::uint32_t> devices_;
   std::unordered_map<ResourceId, std::uint32_t> resources_;
   std::unordered_map<PolicyId, std::uint32_t> policies_;
+  std::unordered_map<TokenId, std::uint32_t> tokens_;
+  std::unordered_map<std::uint64_t, std::uint32_t> by_secret_;  // by the first bytes of its hash
   std::unordered_map<Mac, std::uint32_t> by_mac_;
   std::unordered_map<IpAddress, std::uint32_t> by_address_;
 };

@@ -70,6 +70,8 @@ TEST(Allocation, DecideAllocatesNothing) {
   static_assert(noexcept(decide(std::declval<const Office&>(), std::declval<const Subject&>(),
                                 std::declval<const Destination&>(), std::declval<WallTime>())));
   const Office office(big_office());
+  const Token token{
+      .id = TokenId(1), .name = "t", .user = UserId(9), .limited = true, .resources = {ResourceId(7)}};
   const Device laptop{DeviceId(1), "laptop", {}, {}, DeviceState::active, false, {}};
   std::uint64_t kinds = 0;
   const auto before = allocations.load();
@@ -78,6 +80,7 @@ TEST(Allocation, DecideAllocatesNothing) {
     Subject s{.device = i % 5 == 0 ? nullptr : &laptop, .presence = {}, .binding = Binding::mac};
     if (i % 3 != 0)
       s.presence = Presence{UserId(i % 60), now - Seconds(i * 3 % 40'000), now - Seconds(i % 4000), 1};
+    if (i % 4 == 0) s.credential = SentCredential{i % 8 == 0 ? nullptr : &token};
     const Destination d{IpAddress::v4(0x0a000000U | (i % 60) << 8 | 7),
                         static_cast<std::uint16_t>(i % 2 == 0 ? 443 : i % 500 + 1), Protocol::tcp};
     kinds |= 1ULL << static_cast<unsigned>(decide(office, s, d, now).reason);
@@ -86,7 +89,8 @@ TEST(Allocation, DecideAllocatesNothing) {
   }
   EXPECT_EQ(allocations.load() - before, 0U);
   for (const Reason r : {Reason::fresh, Reason::unprotected, Reason::no_sign_in, Reason::expired,
-                         Reason::no_policy, Reason::denied_by_policy, Reason::second_factor_expired}) {
+                         Reason::no_policy, Reason::denied_by_policy, Reason::second_factor_expired,
+                         Reason::bad_credential, Reason::token_not_for_resource}) {
     EXPECT_TRUE((kinds >> static_cast<unsigned>(r) & 1) != 0) << to_text(r) << " was never reached";
   }
 }

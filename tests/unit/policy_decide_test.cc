@@ -182,6 +182,76 @@ TEST_F(Decide, TheDeviceComesFirst) {
   EXPECT_EQ(say(), "allow fresh p1");
 }
 
+TEST_F(Decide, OnASharedDeviceOnlyACredentialSaysWho) {
+  policy(1, {kR1}).users = {kAlice};
+  laptop.shared = true;
+  Token token{.id = TokenId(1), .name = "t", .user = kAlice};
+  EXPECT_EQ(say(), "deny shared_device");
+  subject.credential = SentCredential{&token};
+  EXPECT_EQ(say(), "sign_in no_sign_in p1") << "it says who, and not that she signed in";
+  EXPECT_FALSE(ask().age.has_value());
+  sign_in(kBob, 1_h);
+  EXPECT_EQ(say(), "sign_in no_sign_in p1") << "another's sign-in is not hers";
+  sign_in(kAlice, 1_h);
+  EXPECT_EQ(say(), "allow fresh p1");
+  sign_in(kAlice, 8_h);
+  EXPECT_EQ(say(), "sign_in expired p1") << "how fresh it must be stays the policy's";
+  token.user = kBob;
+  EXPECT_EQ(say(), "deny no_policy") << "he is known: nobody is asked in vain";
+}
+
+TEST_F(Decide, ABadCredentialIsWorseThanNone) {
+  policy(1, {kR1}).anyone = true;
+  sign_in(kAlice, 1_h);
+  EXPECT_EQ(say(), "allow fresh p1");
+  subject.credential = SentCredential{nullptr};
+  EXPECT_EQ(say(), "deny bad_credential");
+  Token token{.id = TokenId(1), .name = "t", .user = kAlice};
+  subject.credential = SentCredential{&token};
+  EXPECT_EQ(say(), "allow fresh p1");
+  token.revoked = true;
+  EXPECT_EQ(say(), "deny bad_credential");
+  token.revoked = false;
+  token.expires = kNow + Millis(1);
+  EXPECT_EQ(say(), "allow fresh p1");
+  EXPECT_EQ(ask().until, kNow + Millis(1)) << "it ends with the token";
+  EXPECT_EQ(say(kNow + Millis(1)), "deny bad_credential");
+  token.expires.reset();
+  data.users[0].enabled = false;
+  EXPECT_EQ(say(), "deny bad_credential");
+  laptop.state = DeviceState::revoked;
+  EXPECT_EQ(say(), "deny device_revoked") << "the device comes first";
+}
+
+TEST_F(Decide, ACredentialTiesItsOwnUserMoreStrongly) {
+  policy(1, {kR1}).anyone = true;
+  data.policies[0].terms.min_binding = Binding::credential;
+  sign_in(kAlice, 1_h);
+  EXPECT_EQ(say(), "deny binding_too_weak p1");
+  const Token hers{.id = TokenId(1), .name = "t", .user = kAlice};
+  const Token his{.id = TokenId(2), .name = "u", .user = kBob};
+  subject.credential = SentCredential{&hers};
+  EXPECT_EQ(say(), "allow fresh p1");
+  subject.credential = SentCredential{&his};
+  EXPECT_EQ(say(), "sign_in no_sign_in p1") << "she is signed in here, he is not";
+  data.policies[0].terms.min_binding = Binding::certificate;
+  EXPECT_EQ(say(), "deny binding_too_weak p1");
+}
+
+TEST_F(Decide, ALimitedTokenIsGoodForItsResourcesOnly) {
+  policy(1, {kR1, kR2, kR3}).anyone = true;
+  sign_in(kAlice, 1_h);
+  Token token{.id = TokenId(1), .name = "t", .user = kAlice, .limited = true, .resources = {kR3}};
+  subject.credential = SentCredential{&token};
+  EXPECT_EQ(say(), "deny token_not_for_resource");
+  token.resources = {kR3, kR2};
+  EXPECT_EQ(say(), "allow fresh p1") << "one of the destination's resources suffices";
+  token.resources.clear();
+  EXPECT_EQ(say(), "deny token_not_for_resource") << "no longer good for any";
+  token.limited = false;
+  EXPECT_EQ(say(), "allow fresh p1");
+}
+
 TEST_F(Decide, AnUnknownDeviceIsAskedUnlessEnrolmentIsClosed) {
   policy(1, {kR1}).anyone = true;
   subject.device = nullptr;

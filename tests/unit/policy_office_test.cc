@@ -50,6 +50,20 @@ TEST(Office, FindsRowsByIdAndName) {
   EXPECT_EQ(o.policy(PolicyId(1)), nullptr);
 }
 
+TEST(Office, FindsATokenByTheWholeOfItsHash) {
+  OfficeData data = small();
+  data.tokens = {Token{.id = TokenId(4), .name = "a", .secret_sha256 = sha256("a"), .user = UserId(1)},
+                 Token{.id = TokenId(5), .name = "b", .secret_sha256 = sha256("b"), .user = UserId(1)}};
+  const Office o(std::move(data));
+  EXPECT_EQ(o.token(TokenId(4))->name, "a");
+  EXPECT_EQ(o.token(TokenId::none), nullptr);
+  EXPECT_EQ(o.token_with(sha256("b"))->name, "b");
+  EXPECT_EQ(o.token_with(sha256("c")), nullptr);
+  Digest nearly = sha256("b");
+  nearly.back() ^= 1;
+  EXPECT_EQ(o.token_with(nearly), nullptr);
+}
+
 TEST(Office, SortsWhatDecideSearches) {
   const Office o(small());
   EXPECT_EQ(o.data().users[0].groups, (std::vector{GroupId(1), GroupId(3)}));

@@ -96,7 +96,12 @@ inline bool lists(const Policy& p, const User& u) {
 class Oracle {
  public:
   Oracle(const OfficeData& office, const Subject& subject, WallTime now)
-      : o_(office), s_(subject), now_(now) {}
+      : o_(office), s_(subject), now_(now), speaker_(speaker()), binding_(subject.binding) {
+    if (!s_.clock_set_back) who_ = s_.presence;
+    if (!speaker_) return;
+    if (who_ && who_->user != speaker_->id) who_.reset();
+    if (binding_ != Binding::certificate) binding_ = Binding::credential;
+  }
 
   Answer decide(const Destination& d) const {
     std::vector<Resource> in;
@@ -112,6 +117,8 @@ class Oracle {
               .reason = Reason::unprotected};
     }
     Answer a = within(in);
+    if (speaker_ && s_.credential->token->expires)
+      a.until = std::min(a.until, *s_.credential->token->expires);
     const Policy* p = find_policy(a.policy);
     for (const Resource& r : in) {
       const bool named = p == nullptr || std::count(p->resources.begin(), p->resources.end(), r.id) > 0;
@@ -130,8 +137,16 @@ class Oracle {
     if (s_.device != nullptr) {
       if (s_.device->state == DeviceState::revoked) return {.reason = Reason::device_revoked};
       if (s_.device->state == DeviceState::pending) return {.reason = Reason::device_pending};
-      const bool proven = s_.binding == Binding::credential || s_.binding == Binding::certificate;
-      if (s_.device->shared && !proven) return {.reason = Reason::shared_device};
+    }
+    if (s_.credential && !speaker_) return {.reason = Reason::bad_credential};
+    const bool says_who = binding_ == Binding::credential || binding_ == Binding::certificate;
+    if (s_.device != nullptr && s_.device->shared && !says_who) return {.reason = Reason::shared_device};
+    if (speaker_ && s_.credential->token->limited) {
+      std::set<ResourceId> good(s_.credential->token->resources.begin(),
+                                s_.credential->token->resources.end());
+      if (std::none_of(in.begin(), in.end(), [&](const Resource& r) { return good.contains(r.id); })) {
+        return {.reason = Reason::token_not_for_resource};
+      }
     }
     std::vector<Policy> policies;
     for (const Policy& p : o_.policies) {
@@ -140,12 +155,22 @@ class Oracle {
       });
       if (concerned) policies.push_back(p);
     }
-    if (s_.presence && !s_.clock_set_back) {
-      for (const User& u : o_.users) {
-        if (u.id == s_.presence->user && u.enabled) return person(policies, u);
-      }
+    if (speaker_) return person(policies, *speaker_);
+    for (const User& u : o_.users) {
+      if (who_ && u.id == who_->user && u.enabled) return person(policies, u);
     }
     return nobody(policies);
+  }
+
+  // The enabled user of a token that was sent and is in force.
+  std::optional<User> speaker() const {
+    const Token* t = s_.credential ? s_.credential->token : nullptr;
+    if (t == nullptr || t->revoked) return std::nullopt;
+    if (t->expires && *t->expires <= now_) return std::nullopt;
+    for (const User& u : o_.users) {
+      if (u.id == t->user && u.enabled) return u;
+    }
+    return std::nullopt;
   }
 
   void note_hours(Answer& a, const Policy& p) const {
@@ -154,7 +179,7 @@ class Oracle {
 
   Answer person(const std::vector<Policy>& policies, const User& u) const {
     Answer a{.reason = Reason::no_policy};
-    a.age = s_.presence->signed_in > now_ ? Millis(0) : now_ - s_.presence->signed_in;
+    if (who_) a.age = who_->signed_in > now_ ? Millis(0) : now_ - who_->signed_in;
     for (const Policy& p : policies) {
       if (!lists(p, u)) continue;
       note_hours(a, p);
@@ -171,7 +196,6 @@ class Oracle {
   }
 
   void terms(Answer& a, const Terms& t) const {
-    const Presence& who = *s_.presence;
     Seconds session = t.session == Seconds(0) ? Seconds(60) : t.session;
     if (o_.session_max == Seconds(0)) session = std::min(session, Seconds(60));
     if (o_.session_max && *o_.session_max > Seconds(0)) session = std::min(session, *o_.session_max);
@@ -179,9 +203,13 @@ class Oracle {
       a.kind = k;
       a.reason = r;
     };
-    if (static_cast<int>(s_.binding) < static_cast<int>(t.min_binding)) {
+    if (static_cast<int>(binding_) < static_cast<int>(t.min_binding)) {
       return set(VerdictKind::deny, Reason::binding_too_weak);
     }
+    if (!who_) {
+      return set(VerdictKind::sign_in, s_.clock_set_back ? Reason::clock_set_back : Reason::no_sign_in);
+    }
+    const Presence& who = *who_;
     if (who.signed_in - now_ > Seconds(2)) return set(VerdictKind::sign_in, Reason::clock_set_back);
     if (*a.age >= session) return set(VerdictKind::sign_in, Reason::expired);
     const WallTime end = now_ - *a.age + session;
@@ -215,7 +243,7 @@ class Oracle {
         }
         break;
       }
-      if (s_.binding >= p.terms.min_binding) {
+      if (binding_ >= p.terms.min_binding) {
         a.kind = VerdictKind::sign_in;
         a.reason = s_.clock_set_back ? Reason::clock_set_back : Reason::no_sign_in;
         a.policy = p.id;
@@ -241,6 +269,9 @@ class Oracle {
   const OfficeData& o_;
   const Subject& s_;
   const WallTime now_;
+  const std::optional<User> speaker_;  // whom a credential proves
+  std::optional<Presence> who_;        // the sign-in that counts
+  Binding binding_;
 };
 
 }  // namespace nightlatch::oracle

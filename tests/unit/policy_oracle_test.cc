@@ -36,7 +36,7 @@ Policy make_policy(int id, bool deny, std::vector<ResourceId> resources) {
 struct Tally {
   std::uint64_t cases = 0;
   int failures = 0;
-  std::array<std::uint64_t, 14> reasons{};
+  std::array<std::uint64_t, 16> reasons{};
 
   // Returns false once enough has been said.
   bool check(const Office& office, const Subject& s, const Destination& d, WallTime now,
@@ -172,6 +172,62 @@ TEST(Oracle, ProductOfInputClasses) {
   EXPECT_GT(tally.cases, 200'000U);
 }
 
+// What a client may send: nothing that we know, and tokens of all sorts, each beside every presence on every
+// device.
+std::vector<Token> tokens() {
+  const auto token = [](UserId user) { return Token{.id = TokenId(1), .name = "t", .user = user}; };
+  std::vector<Token> all{token(kAlice), token(kBob), token(UserId(4)), token(kGone)};
+  const auto add = [&](const auto& change) {
+    all.push_back(token(kAlice));
+    change(all.back());
+  };
+  add([](Token& t) { t.revoked = true; });
+  add([](Token& t) { t.expires = kMonday; });
+  add([](Token& t) { t.expires = kMonday + Millis(1); });
+  add([](Token& t) { t.expires = kMonday + Seconds(3600), t.limited = true; });
+  add([](Token& t) { t.limited = true, t.resources = {kR1}; });
+  add([](Token& t) { t.limited = true, t.resources = {ResourceId(77), kR3}; });
+  add([](Token& t) { t.resources = {kR3}; });  // not limited: the list says nothing
+  return all;
+}
+
+TEST(Oracle, ProductOfCredentials) {
+  Tally tally;
+  const std::vector<Token> sent = tokens();
+  for (const auto& policies : policy_lists()) {
+    for (const Enrol enrol : {Enrol::open, Enrol::closed}) {
+      OfficeData data = people();
+      data.policies = policies;
+      data.enrol = enrol;
+      const Office office(std::move(data));
+      for (int device = -1; device < 4; ++device) {
+        for (const UserId user : {UserId::none, kAlice, kBob, UserId(4)}) {
+          for (const Binding binding : {Binding::address, Binding::mac, Binding::certificate}) {
+            for (const bool set_back : {false, true}) {
+              for (int token = -1; token < static_cast<int>(sent.size()); ++token) {
+                Subject s{.device = device < 0 ? nullptr : &kDevices[static_cast<std::size_t>(device)],
+                          .presence = {},
+                          .binding = binding,
+                          .clock_set_back = set_back};
+                s.credential = SentCredential{token < 0 ? nullptr : &sent[static_cast<std::size_t>(token)]};
+                if (user != UserId::none) s.presence = Presence{user, kMonday - Seconds(3600), {}, 1};
+                for (const Destination& d : destinations()) {
+                  const std::string how = "device " + std::to_string(device) + " user " +
+                                          std::to_string(static_cast<int>(user)) + " token " +
+                                          std::to_string(token) + " set back " + std::to_string(set_back);
+                  if (!tally.check(office, s, d, kMonday, how)) return;
+                }
+              }
+            }
+          }
+        }
+      }
+    }
+  }
+  tally.print("credentials");
+  EXPECT_GT(tally.cases, 200'000U);
+}
+
 // Every pair of a session and a ceiling, with ages on both sides of each boundary.
 TEST(Oracle, EveryBoundaryInTime) {
   Tally tally;
@@ -273,6 +329,15 @@ class RandomOffice {
     return p;
   }
 
+  Token token(int id) {
+    Token t{.id = TokenId(id), .name = "t", .user = UserId(1 + below(6))};
+    t.limited = one_in(3);
+    for (std::uint32_t n = below(4); n > 0; --n) t.resources.push_back(ResourceId(1 + below(12)));
+    if (one_in(3)) t.expires = kMonday + Seconds(below(604'800));
+    t.revoked = one_in(6);
+    return t;
+  }
+
   OfficeData office() {
     OfficeData o;
     for (int i = 1; i <= 5; ++i) {
@@ -286,6 +351,7 @@ class RandomOffice {
       o.resources.push_back(r);
     }
     for (int i = 1, n = static_cast<int>(below(12)); i <= n; ++i) o.policies.push_back(policy(i));
+    for (int i = 1, n = static_cast<int>(below(5)); i <= n; ++i) o.tokens.push_back(token(i));
     const std::array<int, 3> ceilings{0, 600, 7200};
     if (one_in(3)) o.session_max = Seconds(ceilings[below(3)]);
     o.unprotected_allowed = !one_in(3);
@@ -294,8 +360,12 @@ class RandomOffice {
     return o;
   }
 
-  Subject subject(WallTime now) {
+  Subject subject(const OfficeData& office, WallTime now) {
     Subject s;
+    if (one_in(3)) {
+      const auto n = static_cast<std::uint32_t>(office.tokens.size());
+      s.credential = SentCredential{n == 0 || one_in(6) ? nullptr : &office.tokens[below(n)]};
+    }
     if (!one_in(5)) s.device = &kDevices[one_in(3) ? below(4) : 0];
     s.binding = Binding(below(4));
     s.clock_set_back = one_in(12);
@@ -320,13 +390,13 @@ TEST(Oracle, RandomOffices) {
     for (int i = 0; i < 200; ++i) {
       const WallTime now = kMonday + Millis(static_cast<std::int64_t>(random.below(604'800)) * 1000 +
                                             random.below(2) * std::int64_t{60'000});
-      const Subject s = random.subject(now);
+      const Subject s = random.subject(office.data(), now);
       const Destination d{random.address(), random.port(), random.one_in(3) ? Protocol::udp : Protocol::tcp};
       if (!tally.check(office, s, d, now, "seed " + std::to_string(seed) + " case " + std::to_string(i)))
         return;
     }
     for (const Resource& r : office.data().resources) {
-      const Subject s = random.subject(kMonday);
+      const Subject s = random.subject(office.data(), kMonday);
       ASSERT_EQ(oracle::from(decide_resource(office, s, r, kMonday)),
                 Oracle(office.data(), s, kMonday).judge({r}))
           << "seed " << seed << " resource " << r.name;
