@@ -106,6 +106,18 @@ Status remove_resource(Database& db, std::string_view name) {
     return Error::conflict(fmt::format("resource '{}' is named by policy {}", printable(name), naming),
                            "remove the policy first: nightlatch policy remove NAME");
   }
+  auto token = db.prepare(
+      "SELECT name FROM token JOIN token_resource ON token_id = token.id WHERE resource_id = ? AND "
+      "revoked_ms IS NULL ORDER BY name");
+  if (token) token->bind(1, *id);
+  NL_TRY(each_row(std::move(token), [&](Statement& s) -> Status {
+    naming += (naming.empty() ? "" : ", ") + s.text(0);
+    return Done{};
+  }));
+  if (!naming.empty()) {
+    return Error::conflict(fmt::format("resource '{}' is named by token {}", printable(name), naming),
+                           "revoke the token first: nightlatch token revoke NAME");
+  }
   NL_TRY(db.run("DELETE FROM resource WHERE id = ?", {*id}));
   return tx->commit();
 }

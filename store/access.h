@@ -16,7 +16,8 @@ namespace nightlatch {
                                               const std::vector<Target>& targets);
 [[nodiscard]] Status set_resource_targets(Database& db, std::string_view name,
                                           const std::vector<Target>& targets);
-[[nodiscard]] Status remove_resource(Database& db, std::string_view name);  // refused while a policy names it
+// Refused while a policy, or a token in use, names it.
+[[nodiscard]] Status remove_resource(Database& db, std::string_view name);
 
 struct NewPolicy {
   std::string name;

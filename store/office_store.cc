@@ -320,6 +320,33 @@ Status load_access(Database& db, OfficeData& office) {
   });
 }
 
+Status load_tokens(Database& db, OfficeData& office) {
+  std::map<std::int64_t, std::size_t> tokens;
+  NL_TRY(each(
+      db, "SELECT id, name, secret_sha256, user_id, limited, expires_ms, revoked_ms FROM token ORDER BY id",
+      [&](Statement& s) -> Status {
+        Token t;
+        t.id = TokenId(s.integer(0));
+        t.name = s.text(1);
+        const std::string secret = s.text(2);
+        if (secret.size() != t.secret_sha256.size())
+          return Error::invalid(fmt::format("token '{}' has a malformed hash", t.name));
+        std::copy(secret.begin(), secret.end(), t.secret_sha256.begin());
+        t.user = UserId(s.integer(3));
+        t.limited = s.integer(4) != 0;
+        if (!s.null(5)) t.expires = from_ms(s.integer(5));
+        t.revoked = !s.null(6);
+        tokens[s.integer(0)] = office.tokens.size();
+        office.tokens.push_back(std::move(t));
+        return Done{};
+      }));
+  return each(db, "SELECT token_id, resource_id FROM token_resource ORDER BY 1, 2",
+              [&](Statement& s) -> Status {
+                office.tokens[tokens.at(s.integer(0))].resources.push_back(ResourceId(s.integer(1)));
+                return Done{};
+              });
+}
+
 Status load_terms(Database& db, OfficeData& office) {
   auto enrol_text = get_setting(db, "enrol");
   auto mode_text = get_setting(db, "mode");
@@ -359,6 +386,7 @@ Result<OfficeData> load_office(Database& db) {
     office.version = *version;
     NL_TRY(load_people(db, office));
     NL_TRY(load_access(db, office));
+    NL_TRY(load_tokens(db, office));
     return load_terms(db, office);
   };
   const Status loaded = load();
