@@ -144,19 +144,32 @@ Result<Subject> Judge::subject_of(const Source& source, WallTime now) {
     // It may have been enrolled since the flow was accepted.
     subject.device = office_->identify(source.address, source.mac);
   }
+  UserId user = UserId::none;
+  if (source.credential) {
+    subject.credential = SentCredential{office_->token(source.credential->token)};
+    if (subject.credential->token != nullptr) user = subject.credential->token->user;
+  }
   if (subject.device != nullptr) {
-    auto presence = presence_of(subject.device->id);
+    auto presence = presence_of(subject.device->id, user);
     if (!presence) return presence.error();
     subject.presence = *presence;
   }
   return subject;
 }
 
-Result<std::optional<Presence>> Judge::presence_of(DeviceId device) {
-  if (const auto known = presence_.find(device); known != presence_.end()) return known->second;
-  auto presence = presence_on(db_, device);
-  if (presence) presence_.emplace(device, *presence);
+// With a user, that user's presence there; without, that of whoever the device says is there.
+Result<std::optional<Presence>> Judge::presence_of(DeviceId device, UserId user) {
+  const std::pair key(device, user);
+  if (const auto known = presence_.find(key); known != presence_.end()) return known->second;
+  auto presence = user == UserId::none ? presence_on(db_, device) : presence_on(db_, device, user);
+  if (presence) presence_.emplace(key, *presence);
   return presence;
+}
+
+std::optional<CheckedCredential> Judge::check_credential(std::string_view name, std::string_view secret,
+                                                         WallTime now) const {
+  if (office_ == nullptr || locked_) return std::nullopt;
+  return nightlatch::check_credential(*office_, name, secret, now);
 }
 
 Ruling Judge::judge(const Source& source, const Destination& destination, WallTime now) {
@@ -184,10 +197,12 @@ Ruling Judge::judge(const Source& source, const Destination& destination, WallTi
     r.idle = v.policy->terms.idle;
   }
   if (subject->device != nullptr) r.device_name = subject->device->name;
-  if (subject->presence) {
+  if (subject->credential) {  // whoever else may be present: this one speaks for its own user, or for nobody
+    if (subject->credential->token != nullptr) r.user = subject->credential->token->user;
+  } else if (subject->presence) {
     r.user = subject->presence->user;
-    if (const User* u = office_->user(r.user)) r.user_name = u->name;
   }
+  if (const User* u = office_->user(r.user)) r.user_name = u->name;
   return r;
 }
 

@@ -5,12 +5,15 @@
 // every verdict is deny.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
-#include <unordered_map>
+#include <string_view>
+#include <utility>
 #include <vector>
 
+#include "auth/credential.h"
 #include "net/neighbour.h"
 #include "policy/decide.h"
 #include "store/database.h"
@@ -22,6 +25,9 @@ struct Source {  // who a flow comes from, as found when it was accepted
   IpAddress address;
   std::optional<Mac> mac;
   DeviceId device = DeviceId::none;  // none: unknown
+  // Sent in the connection, as check_credential() found it; nothing: none was. Each verdict looks the token
+  // up again, so that revoking it cuts what it let through.
+  std::optional<CheckedCredential> credential{};
   [[nodiscard]] Binding binding() const { return mac ? Binding::mac : Binding::address; }
   [[nodiscard]] std::string text() const { return mac ? mac->text() : address.text(); }  // as holds are keyed
 };
@@ -51,6 +57,10 @@ class Judge {
   // Looks whether anything was committed since the last look; true when verdicts may differ.
   bool refresh(WallTime now);
   [[nodiscard]] Source identify(const IpAddress& address);
+  // For Source::credential. nothing: the store cannot be read, so that the connection is to be refused.
+  [[nodiscard]] std::optional<CheckedCredential> check_credential(std::string_view name,
+                                                                  std::string_view secret,
+                                                                  WallTime now) const;
   [[nodiscard]] Ruling judge(const Source& source, const Destination& destination, WallTime now);
 
   [[nodiscard]] const std::string& portal_url() const { return portal_url_; }
@@ -67,7 +77,7 @@ class Judge {
   Status load();
   Status watch_neighbours();
   [[nodiscard]] Result<Subject> subject_of(const Source& source, WallTime now);
-  [[nodiscard]] Result<std::optional<Presence>> presence_of(DeviceId device);
+  [[nodiscard]] Result<std::optional<Presence>> presence_of(DeviceId device, UserId user);
 
   Database db_;
   std::optional<Neighbours> neighbours_;
@@ -78,7 +88,7 @@ class Judge {
   std::optional<std::int64_t> data_version_;
   Seconds utc_offset_{0};
   // Read since the last change of the store: as true as data_version says the store still is.
-  std::unordered_map<DeviceId, std::optional<Presence>> presence_;
+  std::map<std::pair<DeviceId, UserId>, std::optional<Presence>> presence_;  // UserId::none: whoever is there
   std::optional<StoreClock> clock_;
   std::string portal_url_;
   bool client_source_ = true;
