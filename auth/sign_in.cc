@@ -20,7 +20,6 @@ struct Found {
   DeviceId id{};
   std::string name;
   DeviceState state = DeviceState::active;
-  bool shared = false;
 };
 
 Result<std::optional<Found>> find(Database& db, const SignInPlace& place) {
@@ -30,7 +29,7 @@ Result<std::optional<Found>> find(Database& db, const SignInPlace& place) {
     const bool here = place.mac ? d.mac == place.mac
                                 : !d.mac && std::find(d.addresses.begin(), d.addresses.end(),
                                                       place.address) != d.addresses.end();
-    if (here) return std::optional<Found>(Found{d.id, d.name, d.state, d.shared});
+    if (here) return std::optional<Found>(Found{d.id, d.name, d.state});
   }
   return std::optional<Found>();
 }
@@ -137,7 +136,6 @@ Result<SignInOutcome> sign_in(Database& db, AuditWriter& audit, const ProvenUser
   outcome.device_name = here.name;
   if (here.state == DeviceState::revoked)
     return refuse(SignInOutcome::Kind::device_revoked, "device_revoked");
-  if (here.shared) return refuse(SignInOutcome::Kind::shared_device, "shared_device");
 
   auto before = presence_on(db, here.id);
   if (!before) return before.error();

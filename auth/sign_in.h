@@ -1,7 +1,7 @@
 // The one place that records a sign-in: whoever proved who they are, by whatever means, comes through here.
 // Knows the device or takes it in as the setting `enrol` says (semantics 10), writes the sign-in, notices a
-// hand-over (semantics 8), and returns only when the store and the audit log have it on disk. Runs on a
-// thread that may wait.
+// hand-over (semantics 8; on a shared device there is none), and returns only when the store and the audit
+// log have it on disk. Runs on a thread that may wait.
 #pragma once
 
 #include <optional>
@@ -34,7 +34,6 @@ struct SignInOutcome {
     pending,         // recorded; counts once an admin approves the device
     device_revoked,  // not recorded
     not_enrolled,    // not recorded: an unknown device, and enrol = closed
-    shared_device,   // not recorded: the address identifies nobody
   } kind = Kind::signed_in;
   DeviceId device{};
   std::string device_name;

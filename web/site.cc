@@ -48,7 +48,12 @@ HttpResponse plain(int status, std::string text) {
 }  // namespace
 
 Subject Visit::subject() const {
-  return {device, presence, place.mac ? Binding::mac : Binding::address, clock_set_back};
+  Subject s{device, presence, place.mac ? Binding::mac : Binding::address, clock_set_back};
+  if (shared() && user != nullptr) {
+    s.credential = SentCredential{&own};
+    s.binding = Binding::credential;
+  }
+  return s;
 }
 
 Site::Site(Loop& loop, SiteOptions options, OfficeReader& reader, StoreWriter& writer, AuditWriter& audit)
@@ -75,6 +80,7 @@ void Site::https(HttpRequest request, const HttpResponder& responder) {
                                                .now = options_.now(),
                                                .office = {},
                                                .place = {},
+                                               .browser_token = {},
                                                .presence = {},
                                                .form_cookie = {},
                                                .set_cookies = {}});
@@ -198,20 +204,23 @@ Status Site::look_up(Visit& v) {
   v.clock_set_back = set_back(*clock, v.now);
   v.presence.reset();
   v.user = nullptr;
-  if (v.device != nullptr) {
-    auto presence = presence_on(reader_.db(), v.device->id);
+  if (v.device == nullptr) return Done{};
+  auto presence = presence_on(reader_.db(), v.device->id);
+  if (!presence) return presence.error();
+  v.presence = *presence;
+  if (v.browser_token.empty()) v.browser_token = v.request.cookie(kBrowserCookie);
+  if (v.browser_token.empty()) return Done{};
+  auto browser = find_browser(reader_.db(), token_digest(v.browser_token));
+  if (!browser) return browser.error();
+  // The cookie of another device, or of someone who was here before, says nothing.
+  if (!*browser || (*browser)->device != v.device->id) return Done{};
+  if (v.device->shared) {
+    presence = presence_on(reader_.db(), v.device->id, (*browser)->user);
     if (!presence) return presence.error();
     v.presence = *presence;
   }
-  const std::string_view token = v.request.cookie(kBrowserCookie);
-  if (v.presence && !token.empty()) {
-    auto browser = find_browser(reader_.db(), token_digest(token));
-    if (!browser) return browser.error();
-    // The cookie of another device, or of someone who was here before, says nothing.
-    if (*browser && (*browser)->user == v.presence->user && (*browser)->device == v.device->id) {
-      v.user = v.office->user(v.presence->user);
-    }
-  }
+  if (v.presence && v.presence->user == (*browser)->user) v.user = v.office->user(v.presence->user);
+  if (v.user != nullptr) v.own.user = v.user->id;
   return Done{};
 }
 

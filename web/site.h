@@ -41,12 +41,15 @@ struct Visit {
   std::shared_ptr<const Office> office;
   SignInPlace place;
   const Device* device = nullptr;    // in `office`
-  std::optional<Presence> presence;  // on that device, whoever that is
+  std::string browser_token;         // the cookie's, or that of the sign-in which was just recorded
+  std::optional<Presence> presence;  // on that device, whoever that is; on a shared one, this browser's user
   bool clock_set_back = false;
   const User* user = nullptr;  // signed in on this device with this very browser
   std::string form_cookie;     // binds this browser's forms
   std::vector<std::string> set_cookies;
+  Token own{};  // on a shared device: as if `user` sent a good one, for that is how the user's flows are told
 
+  [[nodiscard]] bool shared() const { return device != nullptr && device->shared; }
   [[nodiscard]] Subject subject() const;
 };
 using VisitPtr = std::shared_ptr<Visit>;

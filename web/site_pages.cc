@@ -65,6 +65,11 @@ std::string host_in(const std::string& url) {  // of a URL that is safe to link
   return url.substr(7, std::min(url.find_first_of("/?", 7), url.size()) - 7);
 }
 
+// Behind a shared address a sign-in is one person's, and only a credential tells whose a connection is.
+constexpr std::string_view kSharedNote =
+    "Several people share this address: your sign-in counts for connections that carry your name and your "
+    "application password, which an administrator can give you.";
+
 std::string left(const Verdict& v, WallTime now) {
   switch (v.kind) {
     case VerdictKind::allow:
@@ -119,13 +124,6 @@ std::optional<MessagePage> Site::device_refusal(const Visit& v) const {
                    "New devices are not taken in by a sign-in. An administrator can add this one.",
                    Reason::not_enrolled);
   }
-  if (v.device->shared) {
-    return refused(
-        "Several people share this address",
-        "A sign-in here would let all of them in. Only a credential sent in the connection itself tells who "
-        "you are; an administrator can give you one.",
-        Reason::shared_device);
-  }
   switch (v.device->state) {
     case DeviceState::active:
       return std::nullopt;
@@ -157,6 +155,7 @@ void Site::show_state(const VisitPtr& v, const std::optional<Hold>& hold, int st
   form.name = !name.empty() || v->user == nullptr ? name : v->user->name;
   form.heading = "Sign in";
   form.why = "One sign-in opens everything in this office that it is recent enough for, on this device.";
+  if (v->shared()) form.why = kSharedNote;
   if (!hold) {
     form.token = form_token(*v, "sign-in");
     respond(v, show(v->frame, form));
@@ -170,6 +169,8 @@ void Site::show_state(const VisitPtr& v, const std::optional<Hold>& hold, int st
   form.reason = to_text(verdict.reason);
   form.heading = "Sign in to reach " + resource.name;
   form.why = sentence(resource.name, verdict);
+  const bool unknown_here = v->shared() && v->user == nullptr;  // signing in may help, whoever it is
+  if (unknown_here) form.why = kSharedNote;
 
   MessagePage page;
   page.facts = {{"verdict", form.verdict}, {"reason", form.reason}, {"resource", resource.name}};
@@ -183,6 +184,7 @@ void Site::show_state(const VisitPtr& v, const std::optional<Hold>& hold, int st
       page.facts.emplace_back("until", format_rfc3339(verdict.until));
     }
     page.paragraphs = {open + ".", "Go back to your application: it can connect now."};
+    if (v->shared()) page.paragraphs.emplace_back(kSharedNote);
     if (safe_to_link(hold->url)) page.links.push_back({hold->url, "Go back to " + host_in(hold->url)});
     if (v->user != nullptr) page.links.push_back({"/me", "Your sessions"});
     respond(v, show(v->frame, page));
@@ -195,7 +197,7 @@ void Site::show_state(const VisitPtr& v, const std::optional<Hold>& hold, int st
     respond(v, show(v->frame, page));
     return;
   }
-  if (verdict.kind == VerdictKind::deny) {
+  if (verdict.kind == VerdictKind::deny && !unknown_here) {
     if (!v->presence) {
       page.tone = MessagePage::Tone::bad;
       page.heading = "Nobody may use " + resource.name + " from here";
@@ -259,6 +261,7 @@ void Site::get_me(const VisitPtr& v) {
   page.signed_in = age < Seconds(1) ? "just now" : format_age(age) + " ago";
   page.age_s = age.count() / 1000;
   page.signed_in_at = format_rfc3339(v->presence->signed_in);
+  if (v->shared()) page.note = kSharedNote;
   if (const auto refusal = device_refusal(*v)) page.note = refusal->heading + ".";
   for (const Resource& resource : v->office->data().resources) {
     const Verdict verdict = decide_resource(*v->office, v->subject(), resource, v->now);

@@ -219,13 +219,13 @@ void Site::record(const std::shared_ptr<SignInTry>& t) {
 void Site::signed_in(const std::shared_ptr<SignInTry>& t) {
   const VisitPtr& v = t->v;
   v->now = std::max(v->now, options_.now());
-  if (const Status looked = look_up(*v); !looked) return unavailable(v, looked.error());
   const bool present =
       t->outcome.kind == SignInOutcome::Kind::signed_in || t->outcome.kind == SignInOutcome::Kind::pending;
+  if (present) v->browser_token = t->browser_token;
+  if (const Status looked = look_up(*v); !looked) return unavailable(v, looked.error());
   if (!present) return show_state(v, std::nullopt, 403, "", "");
   v->set_cookies.push_back(
       fmt::format("{}={}; Path=/; Secure; HttpOnly; SameSite=Lax", kBrowserCookie, t->browser_token));
-  if (v->presence && v->presence->user == t->credential->id) v->user = v->office->user(t->credential->id);
   auto own = own_hold(*v, t->hold);
   if (!own) own = std::optional<Hold>();
   if (v->frame.format == Format::html) {

@@ -51,7 +51,7 @@ TEST_F(SignInTest, ADeviceIsItsMacWhateverItsAddress) {
   EXPECT_EQ(enter(alice_, "alice", far)->device_name, "at-192-0-2-9");
 }
 
-TEST_F(SignInTest, EnrolClosedAndRevokedAndSharedRecordNothing) {
+TEST_F(SignInTest, EnrolClosedAndRevokedRecordNothing) {
   ASSERT_TRUE(set_setting(db(), "enrol", "closed").ok());
   EXPECT_EQ(enter(alice_, "alice", here_)->kind, SignInOutcome::Kind::not_enrolled);
   EXPECT_TRUE(list_devices(db())->empty());
@@ -59,12 +59,21 @@ TEST_F(SignInTest, EnrolClosedAndRevokedAndSharedRecordNothing) {
   ASSERT_EQ(enter(alice_, "alice", here_)->kind, SignInOutcome::Kind::signed_in);
   ASSERT_TRUE(set_device_state(db(), "pc-0a11", DeviceState::revoked).ok());
   EXPECT_EQ(enter(alice_, "alice", here_)->kind, SignInOutcome::Kind::device_revoked);
-  ASSERT_TRUE(set_device_state(db(), "pc-0a11", DeviceState::active).ok());
-  ASSERT_TRUE(set_device_shared(db(), "pc-0a11", true).ok());
-  EXPECT_EQ(enter(alice_, "alice", here_)->kind, SignInOutcome::Kind::shared_device);
   EXPECT_EQ(**db().integer("SELECT count(*) FROM sign_in"), 1);
-  EXPECT_EQ(events(), (std::vector<std::string>{"sign_in.refused", "device.enrolled", "sign_in",
-                                                "sign_in.refused", "sign_in.refused"}));
+  EXPECT_EQ(events(),
+            (std::vector<std::string>{"sign_in.refused", "device.enrolled", "sign_in", "sign_in.refused"}));
+}
+
+TEST_F(SignInTest, OnASharedDeviceNobodyIsHandedOver) {
+  ASSERT_TRUE(enter(alice_, "alice", here_).ok());
+  ASSERT_TRUE(set_device_shared(db(), "pc-0a11", true).ok());
+  const auto second = enter(bob_, "bob", here_);
+  EXPECT_EQ(second->kind, SignInOutcome::Kind::signed_in);
+  EXPECT_EQ(second->handed_over_from, "");
+  EXPECT_TRUE(presence_on(db(), second->device, alice_)->has_value());
+  EXPECT_TRUE(presence_on(db(), second->device, bob_)->has_value());
+  EXPECT_EQ(events(), (std::vector<std::string>{"device.enrolled", "sign_in", "sign_in"}))
+      << "and nobody is told to mark what is marked";
 }
 
 TEST_F(SignInTest, TwoAtOnceFromOneNewDeviceMakeOneDevice) {

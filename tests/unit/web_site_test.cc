@@ -108,6 +108,41 @@ TEST_F(SiteTest, ADisabledUserIsNotToldApartEither) {
   EXPECT_EQ(sign_ins(), 0U);
 }
 
+TEST_F(SiteTest, OnASharedDeviceEachBrowserIsItsOwnUsers) {
+  NewDevice terminal;
+  terminal.name = "terminal";
+  terminal.addresses = {*IpAddress::parse(kFarAway)};
+  terminal.shared = true;
+  ASSERT_TRUE(add_device(db(), terminal).ok());
+  start();
+  auto alice = browser(kFarAway), bob = browser(kFarAway);
+  const std::string code = hold(kFarAway, "payroll");
+  const Reply page = alice.get("/k/" + code);
+  EXPECT_EQ(page.status, 200);
+  EXPECT_TRUE(page.has("Several people share this address")) << page.body;
+  ASSERT_EQ(alice.sign_in(page, "alice", kPassword).status, 303);
+  EXPECT_TRUE(alice.get("/k/" + code).has("Connected"));
+  EXPECT_TRUE(alice.get("/k/" + code).has("application password"));
+
+  EXPECT_FALSE(bob.get("/me").has("alice")) << "who else is here is nobody's business";
+  const Reply his = bob.get("/k/" + code);
+  EXPECT_FALSE(his.has("Connected") || his.has("alice")) << his.body;
+  ASSERT_EQ(bob.sign_in(his, "bob", kPassword).status, 303);
+  EXPECT_TRUE(bob.get("/k/" + code).has("bob may not use payroll"));
+  EXPECT_TRUE(bob.get("/me").has("wiki"));
+  EXPECT_FALSE(bob.get("/me").has("payroll"));
+  EXPECT_TRUE(alice.get("/me").has("payroll")) << "no hand-over";
+  EXPECT_EQ(list_presence(db())->size(), 2U);
+
+  const Reply mine = alice.get("/me");
+  EXPECT_TRUE(mine.has("Several people share this address"));
+  Reply half = mine;
+  half.body = mine.body.substr(mine.body.find("action=\"/me/sign-out\""));
+  EXPECT_EQ(alice.post("/me/sign-out", {{"token", half.field("token")}}).status, 200);
+  EXPECT_FALSE(alice.get("/me").has("payroll"));
+  EXPECT_TRUE(bob.get("/me").has("wiki")) << "his session is his";
+}
+
 TEST_F(SiteTest, AFormIsGoodOnceInItsOwnBrowserOnly) {
   start();
   auto alice = browser();
