@@ -23,6 +23,7 @@ enum class Words : std::uint8_t {
   device,
   resource,
   policy,
+  token,
   setting,
   command
 };

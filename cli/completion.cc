@@ -32,6 +32,8 @@ std::string source(Words words, const std::vector<std::string>& choices) {
       return "@names resource";
     case Words::policy:
       return "@names policy";
+    case Words::token:
+      return "@names token";
     case Words::setting:
       return "@names setting";
     case Words::command: {

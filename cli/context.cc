@@ -4,6 +4,7 @@
 #include <pwd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <ostream>
 
@@ -50,6 +51,18 @@ const std::string& Context::value(const std::string& option) const {
 const std::vector<std::string>& Context::list(const std::string& option) const {
   const auto found = values_.options.find(option);
   return found == values_.options.end() ? kNone : found->second;
+}
+
+Status Context::names_once(const std::string& option) const {
+  std::vector<std::string> seen;
+  for (const std::string& name : list(option)) {
+    NL_TRY(check_name(name, "--" + option));
+    if (std::find(seen.begin(), seen.end(), lower(name)) != seen.end()) {
+      return Error::usage(fmt::format("--{}: '{}' is given twice", option, name), "give each name once");
+    }
+    seen.push_back(lower(name));
+  }
+  return Done{};
 }
 
 void Context::write_message(const std::string& text) { io.err << text << '\n'; }

@@ -43,6 +43,7 @@ class Context {
   [[nodiscard]] bool given(const std::string& option) const { return values_.options.contains(option); }
   [[nodiscard]] const std::string& value(const std::string& option) const;
   [[nodiscard]] const std::vector<std::string>& list(const std::string& option) const;
+  [[nodiscard]] Status names_once(const std::string& option) const;  // that of a list: each a name, and once
   [[nodiscard]] bool json() const { return given("json"); }
 
   // A message for the person, on stderr; stdout is for data.

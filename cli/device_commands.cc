@@ -156,7 +156,7 @@ Result<int> run_share(Context& context) {
   const std::string& name = context.argument(0);
   return change(
       context, [&](Database& db) { return set_device_shared(db, name, true); },
-      name + " is shared: its address identifies nobody");
+      name + " is shared: its address identifies nobody, and a token says who is who");
 }
 
 Result<int> run_unshare(Context& context) {
@@ -245,7 +245,9 @@ std::vector<Command> device_commands() {
        .examples = {{"device rename device-3c22fb010203 alice-laptop"}},
        .run = run_rename},
       on_one_device("share", "mark a device as used by several people at once", run_share),
-      on_one_device("unshare", "say that a device's address again identifies its user", run_unshare),
+      on_one_device("unshare",
+                    "say that a device's address again identifies its user; the sessions on it end",
+                    run_unshare),
       on_one_device("revoke", "end a device's sessions and live flows at once, and let it in no more",
                     run_revoke),
       on_one_device("remove", "forget a device; it may enrol again", run_remove),

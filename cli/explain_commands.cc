@@ -142,27 +142,38 @@ struct Who {
   const User* user = nullptr;  // nullptr: not known
   std::optional<Presence> presence;
   bool signed_in = false;
+  std::optional<UserId> credential;  // as if this user sent one that is good
 };
 
 Result<Who> find_user_of(Context& context, Database& db, const Office& office, const Device* device) {
   Who who;
+  const bool named = context.given("user");
+  const bool credential = context.given("credential");
+  if (named && credential) {
+    return Error::usage("--credential: together with --user it would be ambiguous", "say one or the other");
+  }
+  UserId user = UserId::none;
+  if (named || credential) {
+    Result<UserRow> row = find_user(db, context.value(named ? "user" : "credential"));
+    if (!row) return row.error();
+    user = row->id;
+    if (credential) who.credential = user;
+  }
   if (device != nullptr) {
-    Result<std::optional<Presence>> present = presence_on(db, device->id);
+    Result<std::optional<Presence>> present =
+        user == UserId::none ? presence_on(db, device->id) : presence_on(db, device->id, user);
     if (!present) return present.error();
     who.presence = *present;
     who.signed_in = present->has_value();
-    if (who.signed_in) who.user = office.user((*present)->user);
+    if (who.signed_in) user = (*present)->user;
   }
-  if (!context.given("user")) return who;
-  Result<UserRow> row = find_user(db, context.value("user"));
-  if (!row) return row.error();
-  if (who.signed_in && who.presence->user == row->id) return who;
+  who.user = office.user(user);
   // Not signed in there: as if the last sign-in had been at the beginning of time, so that the policies for
-  // this user are looked through.
-  who.user = office.user(row->id);
-  who.signed_in = false;
-  who.presence =
-      Presence{.user = row->id, .signed_in = WallTime{}, .second_factor = std::nullopt, .sign_in_id = 0};
+  // this user are looked through. A credential says who it is without that.
+  if (named && !who.signed_in) {
+    who.presence =
+        Presence{.user = user, .signed_in = WallTime{}, .second_factor = std::nullopt, .sign_in_id = 0};
+  }
   return who;
 }
 
@@ -313,6 +324,12 @@ Result<int> run_explain(Context& context) {
                .presence = q.who.presence,
                .binding = on_link ? Binding::mac : Binding::address,
                .clock_set_back = set_back(*clock, wall_now())};
+  Token token;
+  if (q.who.credential) {
+    token.user = *q.who.credential;
+    q.subject.credential = SentCredential{&token};
+    q.subject.binding = Binding::credential;
+  }
 
   // A name may have several addresses: the gate judges the one that is connected to. The strictest is shown.
   const Destination* to = &destinations->front();
@@ -349,15 +366,16 @@ std::vector<Command> explain_commands() {
           "Calls the function that the gate calls. Ends with status 0 when the verdict is allow, and with 4 "
           "when it is not. The policies that name the destination are listed with what became of each: the "
           "first that matches decides, and those behind it are shadowed.",
-      .options = {text("from", "ADDRESS",
-                       "where the flow comes from; its device is found as the gate finds it"),
-                  text("device", "DEVICE", "or the device itself", Words::device),
-                  text("user", "USER", "as if this user were at the device; else whoever is signed in",
-                       Words::user),
-                  text("to", "HOST:PORT", "where it goes; /udp behind it for UDP"),
-                  text("at", "TIME", "at another time, as RFC 3339 writes it: 2026-11-23T19:30:00Z")},
+      .options =
+          {text("from", "ADDRESS", "where the flow comes from; its device is found as the gate finds it"),
+           text("device", "DEVICE", "or the device itself", Words::device),
+           text("user", "USER", "as if this user were at the device; else whoever is signed in", Words::user),
+           text("credential", "USER", "as if this user sent a good token in the connection", Words::user),
+           text("to", "HOST:PORT", "where it goes; /udp behind it for UDP"),
+           text("at", "TIME", "at another time, as RFC 3339 writes it: 2026-11-23T19:30:00Z")},
       .examples = {{"explain --from 10.77.0.11 --to 10.88.0.2:5432"},
                    {"explain --device alice-laptop --user alice --to wiki.lan:443 --json"},
+                   {"explain --device terminal-server --credential alice --to wiki.lan:443"},
                    {"explain --device alice-laptop --to 10.88.0.2:5432 --at 2026-11-23T19:30:00Z"}},
       .json = true,
       .run = run_explain,

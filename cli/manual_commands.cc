@@ -53,7 +53,7 @@ void print_names(Context& context, const Rows& rows) {
 
 Result<int> run_names(Context& context) {
   const std::string& kind = context.argument(0);
-  const std::vector<std::string> kinds{"user", "group", "device", "resource", "policy", "setting"};
+  const std::vector<std::string> kinds{"user", "group", "device", "resource", "policy", "token", "setting"};
   if (std::find(kinds.begin(), kinds.end(), kind) == kinds.end()) {
     return Error::usage(fmt::format("KIND: there are no names of '{}'", printable(kind)),
                         fmt::format("say one of: {}", fmt::join(kinds, ", ")));
@@ -73,6 +73,8 @@ Result<int> run_names(Context& context) {
   if (kind == "device") print_names(context, office->devices);
   if (kind == "resource") print_names(context, office->resources);
   if (kind == "policy") print_names(context, office->policies);
+  std::erase_if(office->tokens, [](const Token& t) { return t.revoked; });
+  if (kind == "token") print_names(context, office->tokens);
   return 0;
 }
 
@@ -110,9 +112,9 @@ std::vector<Command> manual_commands() {
        .verb = "names",
        .summary = "print the names of one kind in the store, one a line",
        .arguments = {{.name = "KIND",
-                      .help = "user, group, device, resource, policy or setting",
+                      .help = "user, group, device, resource, policy, token or setting",
                       .words = Words::choices,
-                      .choices = {"user", "group", "device", "resource", "policy", "setting"}}},
+                      .choices = {"user", "group", "device", "resource", "policy", "token", "setting"}}},
        .examples = {{"completion names user"}},
        .run = run_names},
       {.noun = "man",

@@ -72,18 +72,6 @@ Row row_of(const OfficeData& office, std::size_t at) {
   return row;
 }
 
-Status no_repeats(const Context& context, const std::string& option) {
-  std::vector<std::string> seen;
-  for (const std::string& name : context.list(option)) {
-    NL_TRY(check_name(name, "--" + option));
-    if (std::find(seen.begin(), seen.end(), lower(name)) != seen.end()) {
-      return Error::usage(fmt::format("--{}: '{}' is given twice", option, name), "give each name once");
-    }
-    seen.push_back(lower(name));
-  }
-  return Done{};
-}
-
 Status read_terms(const Context& context, Terms& terms) {
   const auto duration = [&](const char* option, auto& into, bool zero) -> Status {
     if (!context.given(option)) return Done{};
@@ -122,7 +110,7 @@ Result<NewPolicy> read_policy(const Context& context) {
   NewPolicy policy;
   policy.name = context.argument(0);
   NL_TRY(check_name(policy.name, "NAME"));
-  for (const char* option : {"resource", "user", "group"}) NL_TRY(no_repeats(context, option));
+  for (const char* option : {"resource", "user", "group"}) NL_TRY(context.names_once(option));
   policy.deny = context.given("deny");
   policy.anyone = context.given("anyone");
   policy.resources = context.list("resource");

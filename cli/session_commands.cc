@@ -74,10 +74,16 @@ Result<int> run_list(Context& context) {
     if (user == nullptr || device == nullptr) continue;
     if (filter->user != UserId::none && user->id != filter->user) continue;
     if (filter->device != DeviceId::none && device->id != filter->device) continue;
-    const Subject subject{.device = device,
-                          .presence = row.presence,
-                          .binding = device->mac ? Binding::mac : Binding::address,
-                          .clock_set_back = set_back(*clock, now)};
+    // On a shared device what counts is what the user's own credential lets through.
+    const Token own{.user = user->id};
+    Subject subject{.device = device,
+                    .presence = row.presence,
+                    .binding = device->mac ? Binding::mac : Binding::address,
+                    .clock_set_back = set_back(*clock, now)};
+    if (device->shared) {
+      subject.credential = SentCredential{&own};
+      subject.binding = Binding::credential;
+    }
     for (const Resource& resource : office.data().resources) {
       rows.push_back(record_of(*user, *device, resource, decide_resource(office, subject, resource, now),
                                subject.binding, row.presence.signed_in, now));
@@ -134,7 +140,7 @@ std::vector<Command> session_commands() {
        .summary = "list who is signed in on which device, and what that lets through until when",
        .details =
            "One line for each signed-in user and each resource, judged at this moment by the function that "
-           "judges flows.",
+           "judges flows. On a shared device it is what connections with the user's own token are let to.",
        .options = {by_user("only this user's"), by_device("only those on this device")},
        .examples = {{"session list"}, {"session list --user alice --json"}},
        .json = true,

@@ -14,6 +14,7 @@ const std::vector<Noun>& nouns() {
       {"device", "machines on the office network"},
       {"resource", "what is protected: named sets of destinations"},
       {"policy", "who may reach which resource, and on which terms"},
+      {"token", "application passwords: how people on a shared device say who they are"},
       {"session", "who is signed in where, until when, and why"},
       {"log", "what happened: the audit log"},
       {"explain", "say what would happen to a flow, and why"},
@@ -43,6 +44,7 @@ const std::vector<Command>& commands() {
     append(device_commands());
     append(resource_commands());
     append(policy_commands());
+    append(token_commands());
     append(session_commands());
     append(log_commands());
     append(explain_commands());

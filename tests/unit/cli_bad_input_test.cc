@@ -73,6 +73,8 @@ TEST_F(CliBadInput, TheDumpShowsEveryChange) {
                                                {"user", "disable", "bob"},
                                                {"device", "share", "far"},
                                                {"device", "rename", "far", "near"},
+                                               {"token", "add", "--user", "alice", "--resource", "payroll"},
+                                               {"token", "revoke", "alice-1"},
                                                {"resource", "set", "payroll", "--to", "10.88.0.9:1"},
                                                {"policy", "add", "p", "--resource", "payroll", "--anyone"},
                                                {"policy", "move", "p", "--before", "payroll"}}) {
@@ -333,6 +335,63 @@ TEST_F(CliBadInput, PoliciesAndSessions) {
   });
 }
 
+TEST_F(CliBadInput, Tokens) {
+  const auto add = [](const Words& more) {
+    Words words{"token", "add", "--user", "alice"};
+    words.insert(words.end(), more.begin(), more.end());
+    return words;
+  };
+  std::vector<Bad> table{
+      {{"token", "add"}, 2, "--user is missing", "say --user"},
+      {{"token", "add", "--user", "mallory"}, 3, "mallory", ""},
+      {{"token", "add", "--user", "alic"}, 3, "alic", "alice"},
+      {{"token", "add", "--user="}, 2, "--user", "letter"},
+      {{"token", "add", "--user", "a b"}, 2, "--user", "letter"},
+      {add({"--resource", "payrol"}), 3, "payrol", "payroll"},
+      {add({"--resource", "payroll", "--resource", "zzz"}), 3, "zzz", ""},
+      {add({"--resource", "payroll", "--resource", "PAYROLL"}), 2, "twice", ""},
+      {add({"--resource="}), 2, "--resource", "letter"},
+      {add({"--for", "0"}), 2, "--for", "90d"},
+      {add({"extra"}), 2, "extra", ""},
+      {{"token", "revoke"}, 2, "NAME", ""},
+      {{"token", "revoke", "laptop"}, 3, "laptop", "token list"},
+      {{"token", "revoke", "7"}, 3, "'7'", "token list"},
+      {{"token", "revoke", ""}, 3, "''", "token list"},
+      {{"token", "revoke", "99999999999999999999"}, 3, "9999", "token list"},
+      {{"token", "revoke", "\x1b[31m"}, 3, "\\x1b", "token list"},
+      {{"token", "revok", "x"}, 2, "revok", "revoke"},
+      {{"explain", "--device", "laptop", "--credential", "zzz", "--to", "10.88.0.2:5432"}, 3, "zzz", ""},
+      {{"explain", "--device", "laptop", "--credential", "alice", "--user", "alice", "--to", "10.0.0.1:1"},
+       2,
+       "--credential",
+       "one or the other"},
+  };
+  for (const char* name : {"", "a b", "-a", "a/b", "\x1b[31m", "\xff"}) {
+    table.push_back({add({std::string("--name=") + name}), 2, "--name", "letter"});
+  }
+  table.push_back({add({"--name", "17"}), 2, "17", "letter"});
+  for (const char* d : {"8", "-1h", "", "1.5h", "99999999999999999999h", "20y", "8h\n"}) {
+    table.push_back({add({std::string("--for=") + d}), 2, "--for", "90s"});
+  }
+  check(table);
+}
+
+TEST_F(CliBadInput, ATokensNameIsTakenAndAResourceItNamesIsKept) {
+  office();
+  ok({"token", "add", "--user", "alice", "--name", "laptop", "--resource", "payroll"});
+  ok({"resource", "add", "wiki", "--to", "10.88.0.3:443"});
+  ok({"token", "add", "--user", "bob", "--name", "phone", "--resource", "wiki"});
+  ok({"token", "revoke", "laptop"});
+  const std::string before = dump();
+  EXPECT_EQ(run({"token", "add", "--user", "bob", "--name", "PHONE"}).status, 2);
+  EXPECT_EQ(run({"token", "revoke", "laptop"}).status, 3);
+  EXPECT_EQ(run({"token", "revoke", "1"}).status, 2) << "a second time";
+  const Ran kept = run({"resource", "remove", "wiki"});
+  EXPECT_EQ(kept.status, 2);
+  EXPECT_THAT(kept.err, AllOf(HasSubstr("phone"), HasSubstr("token revoke")));
+  EXPECT_EQ(dump(), before);
+}
+
 TEST_F(CliBadInput, PasswordFiles) {
   office();
   const std::string before = dump();
@@ -396,6 +455,8 @@ TEST_F(CliBadInput, NothingIsMadeWhereThereIsNoStore) {
                                  {"log"},
                                  {"session", "list"},
                                  {"session", "end", "--all"},
+                                 {"token", "add", "--user", "alice"},
+                                 {"token", "list"},
                                  {"serve"},
                                  {"explain", "--from", "10.0.0.1", "--to", "10.0.0.1:1"},
                                  {"backup", folder_ + "/copy"},

@@ -192,6 +192,61 @@ TEST_F(CliCommands, SessionsAreListedAndEnded) {
   EXPECT_THAT(ok({"session", "list"}).err, HasSubstr("nobody is signed in"));
 }
 
+TEST_F(CliCommands, OnASharedDeviceSeveralAreSignedIn) {
+  office();
+  ok({"device", "share", "far"});
+  sign_in("alice", "far", Seconds(60));
+  sign_in("bob", "far", Seconds(60));
+  const Json rows = ok({"session", "list", "--json"}).json();
+  ASSERT_EQ(rows.size(), 2U);
+  EXPECT_EQ(rows[0]["user"], "alice");
+  EXPECT_EQ(rows[0]["verdict"], "allow");
+  EXPECT_EQ(rows[0]["binding"], "credential");
+  EXPECT_EQ(rows[1]["user"], "bob");
+  EXPECT_EQ(rows[1]["reason"], "no_policy");
+  EXPECT_EQ(ok({"device", "show", "far", "--json"}).json()["signed_in"], "alice, bob");
+  EXPECT_THAT(ok({"session", "end", "--user", "alice", "--device", "far"}).err,
+              HasSubstr("ended 1 session\n"));
+  EXPECT_EQ(ok({"session", "list", "--json"}).json().size(), 1U);
+  ok({"device", "unshare", "far"});
+  EXPECT_EQ(ok({"session", "list", "--json"}).json(), Json::array());
+}
+
+TEST_F(CliCommands, TokensAreShownOnceAndListedWithoutTheirSecret) {
+  office();
+  const Ran first = ok({"token", "add", "--user", "alice"});
+  EXPECT_THAT(first.out, ::testing::MatchesRegex("nlt_[A-Za-z0-9_-]{22}\n"));
+  EXPECT_THAT(first.err, HasSubstr("alice-1"));
+  const Json second = ok({"token", "add", "--user", "ALICE", "--name", "laptop", "--resource", "payroll",
+                          "--for=90d", "--json"})
+                          .json();
+  EXPECT_EQ(second["name"], "laptop");
+  EXPECT_EQ(second["id"], 2);
+  EXPECT_TRUE(second["secret"].get<std::string>().starts_with("nlt_"));
+  EXPECT_TRUE(second["expires"].is_string());
+  const Ran listed = ok({"token", "list", "--json"});
+  EXPECT_THAT(listed.out, Not(HasSubstr("nlt_")));
+  EXPECT_THAT(dump(), Not(HasSubstr(first.out.substr(0, 26))));
+  EXPECT_THAT(ok({"log", "--json"}).out, Not(HasSubstr("nlt_")));
+  EXPECT_THAT(ok({"log"}).out, HasSubstr("token add --user alice (token alice-1)"));
+  Json rows = listed.json();
+  ASSERT_EQ(rows.size(), 2U);
+  EXPECT_EQ(rows[0]["user"], "alice");
+  EXPECT_TRUE(rows[0]["resources"].is_null()) << "every one";
+  EXPECT_TRUE(rows[0]["expires"].is_null());
+  EXPECT_TRUE(rows[0]["last_used"].is_null());
+  EXPECT_EQ(rows[1]["user"], "alice");
+  EXPECT_EQ(rows[1]["resources"], Json({"payroll"}));
+  EXPECT_EQ(rows[1]["state"], "active");
+  EXPECT_EQ(ok({"completion", "names", "token"}).out, "alice-1\nlaptop\n");
+  EXPECT_THAT(ok({"token", "revoke", "laptop"}).err, HasSubstr("revoked token laptop of alice"));
+  ok({"token", "revoke", "1"});
+  rows = ok({"token", "list", "--json"}).json();
+  EXPECT_EQ(rows[1]["state"], "revoked");
+  EXPECT_TRUE(rows[1]["revoked"].is_string());
+  EXPECT_EQ(ok({"completion", "names", "token"}).out, "");
+}
+
 TEST_F(CliCommands, ExplainSaysTheVerdictAndWhy) {
   office();
   const std::vector<std::string> question{"explain", "--device",       "laptop",
@@ -286,6 +341,33 @@ TEST_F(CliCommands, TheLogIsSafeOnATerminal) {
   EXPECT_THAT(ran.out, HasSubstr("\\x1b]0;owned\\x07"));
   EXPECT_THAT(ran.out, HasSubstr("one\\x0atwo\\xff"));
   EXPECT_EQ(ok({"log", "--limit", "1", "--json"}).json().size(), 1U);
+}
+
+TEST_F(CliCommands, ExplainAsIfACredentialWereSent) {
+  office();
+  ok({"device", "share", "far"});
+  const auto ask = [&](const std::string& option, const std::string& user) {
+    return run({"explain", "--device", "far", option, user, "--to", "10.88.0.2:5432", "--json"}).json();
+  };
+  EXPECT_EQ(ask("--user", "alice")["reason"], "shared_device");
+  EXPECT_EQ(ask("--credential", "alice")["reason"], "no_sign_in");
+  EXPECT_EQ(ask("--credential", "alice")["user"], "alice");
+  EXPECT_EQ(ask("--credential", "bob")["reason"], "no_policy");
+  sign_in("alice", "far", Seconds(60));
+  sign_in("bob", "far", Seconds(60));
+  const Json allowed = ask("--credential", "alice");
+  EXPECT_EQ(allowed["verdict"], "allow");
+  EXPECT_EQ(allowed["binding"], "credential");
+  EXPECT_EQ(allowed["signed_in"], true);
+  EXPECT_NEAR(allowed["age_s"].get<int>(), 60, 5);
+  // On an ordinary device: whoever is there now.
+  sign_in("alice", "laptop", Seconds(60));
+  const Json other =
+      run({"explain", "--device", "laptop", "--credential", "alice", "--to", "10.88.0.2:5432", "--json"})
+          .json();
+  EXPECT_EQ(other["verdict"], "allow");
+  ok({"user", "disable", "alice"});
+  EXPECT_EQ(ask("--credential", "alice")["reason"], "bad_credential");
 }
 
 TEST_F(CliCommands, BackupIsWholeAndNeverOverwrites) {
