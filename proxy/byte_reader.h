@@ -13,10 +13,10 @@ namespace nightlatch {
 using Bytes = std::span<const std::uint8_t>;
 
 [[nodiscard]] inline Bytes bytes_of(std::string_view text) {
-  return {static_cast<const std::uint8_t*>(static_cast<const void*>(text.data())), text.size()};
+  return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
 }
 [[nodiscard]] inline std::string_view text_of(Bytes bytes) {
-  return {static_cast<const char*>(static_cast<const void*>(bytes.data())), bytes.size()};
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
 class ByteReader {

@@ -33,12 +33,11 @@ struct OpenedQuicPacket;
 
 class QuicInitial {
  public:
-  static constexpr std::size_t kMostCrypto = 32768;  // bytes of the handshake, in whatever order they come
-  static constexpr std::size_t kMostOrigins = 4;     // connection IDs that keys were made from
-  static constexpr std::size_t kMostPackets = 16;    // in one datagram
-  static constexpr std::uint64_t kMostNumber = 126;  // of a packet
-  static constexpr std::size_t kLeastDatagram =
-      1200;  // bytes that begin a connection (RFC 9000 section 14.1)
+  static constexpr std::size_t kMostCrypto = 32768;    // bytes of the handshake, in whatever order they come
+  static constexpr std::size_t kMostOrigins = 4;       // connection IDs that keys were made from
+  static constexpr std::size_t kMostPackets = 16;      // in one datagram
+  static constexpr std::uint64_t kMostNumber = 126;    // of a packet
+  static constexpr std::size_t kLeastDatagram = 1200;  // bytes, to begin a connection (RFC 9000 section 14.1)
 
   QuicState feed(Bytes datagram);
   [[nodiscard]] QuicState state() const { return state_; }

@@ -70,7 +70,8 @@ HeaderMask header_mask(const InitialKeys& keys, Bytes sample) {
   const Cipher cipher(EVP_CIPHER_CTX_new());
   int n = 0;
   // Should OpenSSL fail, the mask is wrong, and what is read with it cannot be opened.
-  if (EVP_EncryptInit_ex(cipher.get(), EVP_aes_128_ecb(), nullptr, keys.header.data(), nullptr) == 1 &&
+  if (cipher != nullptr &&
+      EVP_EncryptInit_ex(cipher.get(), EVP_aes_128_ecb(), nullptr, keys.header.data(), nullptr) == 1 &&
       EVP_CIPHER_CTX_set_padding(cipher.get(), 0) == 1) {
     EVP_EncryptUpdate(cipher.get(), mask.data(), &n, sample.data(), static_cast<int>(mask.size()));
   }
@@ -92,6 +93,7 @@ std::optional<std::vector<std::uint8_t>> open_payload(const InitialKeys& keys, s
            EVP_DecryptUpdate(cipher.get(), out, &n, in.data(), static_cast<int>(in.size())) == 1;
   };
   const bool opened =
+      cipher != nullptr &&
       EVP_DecryptInit_ex(cipher.get(), EVP_aes_128_gcm(), nullptr, keys.key.data(), nonce.data()) == 1 &&
       add(nullptr, header) && add(payload.data(), text) &&
       EVP_CIPHER_CTX_ctrl(cipher.get(), EVP_CTRL_AEAD_SET_TAG, static_cast<int>(tag.size()), tag.data()) ==

@@ -1,4 +1,5 @@
 // The name in a TLS client's first message: hellos made by hand and by OpenSSL, whole, cut and damaged.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <openssl/ssl.h>
 
@@ -157,7 +158,7 @@ TEST(ClientHello, NamesThatAreNames) {
   for (const std::string& host :
        {std::string("a"), std::string("localhost"), std::string("xn--bcher-kva.example"),
         std::string("3com.example"), std::string("1.2.3.4.example"), label + ".b",
-        label + "." + label + "." + label + "." + label.substr(2)}) {
+        fmt::format("{0}.{0}.{0}.{1}", label, label.substr(2))}) {
     EXPECT_EQ(hear(records(hello_for(host))).hello.server_name, host);
     EXPECT_EQ(hear(records(hello_for(host + "."))).hello.server_name, host) << "the dot at the end goes";
   }
@@ -166,7 +167,7 @@ TEST(ClientHello, NamesThatAreNames) {
 
 TEST(ClientHello, NamesThatAreNone) {
   const std::string label(63, 'a');
-  const std::string four = label + "." + label + "." + label + "." + label;
+  const std::string four = fmt::format("{0}.{0}.{0}.{0}", label);
   for (const std::string& host : {std::string(),
                                   std::string("."),
                                   std::string("a..b"),

@@ -110,7 +110,7 @@ TEST(QuicInitial, CryptoInAnyOrder) {
   EXPECT_EQ(heard({datagram({.frames = b}), datagram({.frames = b})}), "more more");
 
   std::string shuffled, pieces;
-  for (std::size_t i = 0; i < stream.size(); ++i) pieces = crypto_of(stream, i, 1) + pieces;
+  for (std::size_t i = 0; i < stream.size(); ++i) pieces.insert(0, crypto_of(stream, i, 1));
   for (std::size_t i = 0; i < stream.size(); ++i)
     shuffled += crypto_of(stream, i * 37 % stream.size(), 1) + '\1';
   ASSERT_NE(stream.size() % 37, 0U);
@@ -290,6 +290,7 @@ TEST(QuicInitial, WhatIsNotQuic) {
   EXPECT_EQ(heard({""}), "more");
   EXPECT_EQ(heard({"\xc0"}), "not_quic");
   EXPECT_EQ(heard({"dns or such", datagram(whole_hello())}), "not_quic " + kFound) << "it may still come";
+  EXPECT_EQ(heard({"dns or such", datagram({.frames = crypto_of(hello(), 0, 9)})}), "not_quic more");
   EXPECT_EQ(heard({datagram(whole_hello()), "\x40short header", ""}), "found found " + kFound);
 }
 

@@ -47,7 +47,7 @@ inline std::string sealed(const InitialKeys& keys, std::uint64_t packet_number, 
                           std::string_view payload) {
   const PacketNonce nonce = packet_nonce(keys, packet_number);
   std::string out(payload.size() + kQuicTag, '\0');
-  auto* at = static_cast<unsigned char*>(static_cast<void*>(out.data()));
+  auto* at = reinterpret_cast<unsigned char*>(out.data());
   EVP_CIPHER_CTX* cipher = EVP_CIPHER_CTX_new();
   int n = 0;
   const auto size = [](std::string_view text) { return static_cast<int>(text.size()); };
