@@ -12,22 +12,22 @@ constexpr std::uint64_t kMost = std::numeric_limits<std::uint32_t>::max();
 
 bool is_hex(std::string_view text) { return text.starts_with("0x") || text.starts_with("0X"); }
 
-std::uint64_t digit(char c) {
-  if (c >= '0' && c <= '9') return static_cast<std::uint64_t>(c - '0');
-  if (c >= 'a' && c <= 'f') return static_cast<std::uint64_t>(c - 'a' + 10);
-  if (c >= 'A' && c <= 'F') return static_cast<std::uint64_t>(c - 'A' + 10);
-  return kMost;
+unsigned digit(char c) {
+  if (c >= '0' && c <= '9') return static_cast<unsigned>(c - '0');
+  if (c >= 'a' && c <= 'f') return static_cast<unsigned>(c - 'a' + 10);
+  if (c >= 'A' && c <= 'F') return static_cast<unsigned>(c - 'A' + 10);
+  return 16;  // of no base
 }
 
 // One number of an address: 0x for hexadecimal (a bare 0x is 0 to browsers), 0 for octal, else decimal.
 std::optional<std::uint64_t> number(std::string_view text) {
   const bool hex = is_hex(text);
-  const std::uint64_t base = hex ? 16 : text.size() > 1 && text[0] == '0' ? 8 : 10;
+  const unsigned base = hex ? 16 : text.size() > 1 && text[0] == '0' ? 8 : 10;
   if (text.empty()) return std::nullopt;
   if (hex) text.remove_prefix(2);
   std::uint64_t value = 0;
   for (const char c : text) {
-    const std::uint64_t d = digit(c);
+    const unsigned d = digit(c);
     if (d >= base) return std::nullopt;
     value = value * base + d;
     if (value > kMost) return std::nullopt;

@@ -102,8 +102,7 @@ Result<HostPattern> HostPattern::from_stored(std::string_view text, std::string_
 }
 
 bool HostPattern::matches(std::string_view canonical) const noexcept {
-  if (!wildcard()) return canonical == text_;
-  return canonical.size() > key().size() && canonical.ends_with(key());
+  return wildcard() ? canonical.ends_with(key()) : canonical == text_;  // no canonical name begins with a dot
 }
 
 std::optional<WireName> WireName::read(std::string_view bytes) noexcept {

@@ -95,7 +95,9 @@ std::size_t NameTable::find(std::string_view name, Hits& hits) const noexcept {
   };
   for (std::size_t i = name.size() - 1; i > 0; --i) {
     h = step(h, name[i]);
-    if (name[i] == '.' && ++depth <= kMostDepth && depths_[depth]) probe(i);
+    if (name[i] != '.') continue;
+    ++depth;
+    if (depth <= kMostDepth && depths_[depth]) probe(i);
   }
   h = step(h, name[0]);
   probe(0);

@@ -1,5 +1,6 @@
 #include "policy/prefix_table.h"
 
+#include <algorithm>
 #include <functional>
 #include <tuple>
 
@@ -23,7 +24,7 @@ PrefixTable::PrefixTable(const std::vector<Resource>& resources) {
   for (std::uint32_t i = 0; i < resources.size(); ++i) {
     for (const Target& t : resources[i].targets) {
       if (t.host) continue;  // policy/name_table.h
-      rows.push_back({t.prefix.normalized(), t.protocol, t.ports.first != t.ports.last, t.ports, i});
+      rows.push_back({t.prefix.normalized(), t.protocol, PortLists::is_range(t.ports), t.ports, i});
     }
   }
   // One sort puts the rows of a prefix together, its single ports in order before its ranges.
@@ -31,13 +32,11 @@ PrefixTable::PrefixTable(const std::vector<Resource>& resources) {
   for (std::size_t i = 0; i < rows.size(); ++i) {
     const Row& row = rows[i];
     if (i == 0 || row.key() != rows[i - 1].key()) {
-      entries_.push_back(
-          {words_of(row.prefix.address), static_cast<std::uint32_t>(i), 0, 0, row.prefix.bits, row.protocol});
+      entries_.push_back({words_of(row.prefix.address), ports_.begin(), row.prefix.bits, row.protocol});
       lengths_[row.prefix.address.is_v4() ? 0 : 1][static_cast<std::size_t>(row.protocol)].push_back(
           row.prefix.bits);
     }
-    ++(row.range ? entries_.back().ranges : entries_.back().singles);
-    ports_.push_back({row.ports.first, row.ports.last, row.resource});
+    ports_.add(entries_.back().ports, row.ports, row.resource);
   }
   for (auto& family : lengths_) {
     for (auto& lengths : family) {

@@ -3,14 +3,13 @@
 // docs/decisions/0005-index.md. Owned by an Office: built once, immutable afterwards; any thread may read.
 #pragma once
 
-#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <span>
 #include <vector>
 
 #include "policy/model.h"
+#include "policy/port_lists.h"
 
 namespace nightlatch {
 
@@ -26,27 +25,11 @@ class PrefixTable {
     const bool four = words.is_v4();
     for (const std::uint8_t bits : lengths_[four ? 0 : 1][static_cast<std::size_t>(protocol)]) {
       const Entry* entry = find(masked(words, four ? 96U + bits : bits), bits, protocol);
-      if (entry == nullptr) continue;
-      const Ports* at = ports_.data() + entry->first;
-      const Ports* const singles_end = at + entry->singles;
-      const Ports* const end = singles_end + entry->ranges;
-      // Single ports are sorted, so that one address with thousands of services stays cheap; ranges are few.
-      if (entry->singles > kFew) {
-        at = std::lower_bound(at, singles_end, port,
-                              [](const Ports& p, std::uint16_t wanted) { return p.first < wanted; });
-      }
-      for (; at != singles_end && at->first <= port; ++at) {
-        if (at->first == port) visit(at->resource);
-      }
-      for (at = singles_end; at != end; ++at) {
-        if (port >= at->first && port <= at->last) visit(at->resource);
-      }
+      if (entry != nullptr) ports_.each(entry->ports, port, visit);
     }
   }
 
  private:
-  static constexpr std::uint32_t kFew = 8;
-
   struct Words {  // an address as two numbers, most significant first
     std::uint64_t high = 0;
     std::uint64_t low = 0;
@@ -55,16 +38,9 @@ class PrefixTable {
   };
   struct Entry {
     Words prefix;
-    std::uint32_t first = 0;  // in ports_: `singles` of one port each, sorted, then `ranges`
-    std::uint32_t singles = 0;
-    std::uint32_t ranges = 0;
+    PortLists::List ports;
     std::uint8_t bits = 0;
     Protocol protocol = Protocol::tcp;
-  };
-  struct Ports {
-    std::uint16_t first = 0;
-    std::uint16_t last = 0;
-    std::uint32_t resource = 0;
   };
   struct Slot {
     std::uint32_t tag = 0;  // the upper half of the hash: a miss is settled here, without touching the entry
@@ -114,7 +90,7 @@ class PrefixTable {
   std::size_t mask_ = 0;  // the number of slots, a power of two, less one
   std::vector<Slot> slots_ = std::vector<Slot>(1);
   std::vector<Entry> entries_;
-  std::vector<Ports> ports_;
+  PortLists ports_;
   // The prefix lengths in use, longest first, by family (IPv4, IPv6) and protocol.
   std::array<std::array<std::vector<std::uint8_t>, 2>, 2> lengths_;
 };

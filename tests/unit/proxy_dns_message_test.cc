@@ -200,6 +200,14 @@ TEST(DnsAnswer, PointersLeadBackwards) {
               "refused")
         << to;
   }
+  // Forwards, to a good name in the record behind.
+  EXPECT_EQ(
+      read(Message(kReply, 2).question("wiki.lan").pointer(at + 16).head(1, 60, 4).u32(1).a("wiki.lan", 2)),
+      "refused");
+  // Into the header, whose counts of answers and authority records read 1 'a' 0 here.
+  Message header = Message(kReply, 1).question("a").pointer(7).head(1, 60, 4).u32(1);
+  header.bytes()[8] = 'a';
+  EXPECT_EQ(read(header), "refused");
   // Labels and then a pointer to their own beginning.
   EXPECT_EQ(read(Message(kReply, 1).question("wiki.lan").labels("a").pointer(at).head(1, 60, 4).u32(1)),
             "refused");
