@@ -30,6 +30,14 @@ std::optional<HttpFraming> length_framing(std::string_view value) {
   return framing;
 }
 
+bool is_welcome_protocol(std::string_view element) {  // "name" or "name/version"
+  const std::string_view protocol = trim_blanks(element);
+  const auto slash = std::min(protocol.find('/'), protocol.size());
+  const std::string_view name = protocol.substr(0, slash);
+  const bool versioned = slash < protocol.size();
+  return is_token(name) && (!versioned || is_token(protocol.substr(slash + 1))) && !same_name(name, "h2c");
+}
+
 }  // namespace
 
 std::size_t count_fields(const HttpFields& fields, std::string_view name) {
@@ -76,10 +84,9 @@ bool ConnectionOptions::has(std::string_view option) const {
 std::string wanted_upgrade(const HttpHead& head, const ConnectionOptions& options) {
   if (head.minor == 0 || !options.has("upgrade") || count_fields(head.fields, "Upgrade") != 1) return {};
   const std::string_view protocols = find_field(head.fields, "Upgrade");
-  for (const std::string_view protocol : split(protocols, ',')) {
-    if (same_name(trim_blanks(protocol), "h2c")) return {};
-  }
-  return std::string(protocols);
+  const auto elements = split(protocols, ',');
+  return std::all_of(elements.begin(), elements.end(), is_welcome_protocol) ? std::string(protocols)
+                                                                            : std::string();
 }
 
 void keep_end_to_end(HttpFields& fields, const ConnectionOptions& options) {

@@ -29,7 +29,10 @@ void check_fields(const HttpRequest& r, bool upgrade) {
               name != "te" && name != "trailer" && name != "http2-settings",
           "no field of one hop");
     if (name == "connection") check(upgrade ? value == "upgrade" : value == "close", "our own Connection");
-    if (name == "upgrade") check(upgrade && lower(value).find("h2c") == std::string::npos, "a handshake");
+    if (name != "upgrade") continue;
+    check(upgrade, "a handshake");
+    for (const std::string_view protocol : split(value, ','))
+      check(!same_name(trim(protocol), "h2c"), "not to what nobody here would read");
   }
   check(lengths + codings <= 1 && hosts == 1, "one framing and one Host");
 }

@@ -103,10 +103,12 @@ TEST(ProxyRequest, AnUpgradeIsPassedOnOnlyAsAHandshake) {
       one_wire(get + "Connection: keep-alive, Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: k\r\n\r\n");
   EXPECT_THAT(wire, HasSubstr("\r\nConnection: upgrade\r\nUpgrade: websocket\r\n"));
   EXPECT_THAT(wire, HasSubstr("\r\nSec-WebSocket-Key: k\r\n"));
-  for (const std::string_view rest : {"Upgrade: websocket\r\n", "Connection: upgrade\r\n",
-                                      "Connection: upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n",
-                                      "Connection: upgrade\r\nUpgrade: websocket, H2C\r\n",
-                                      "Connection: upgrade\r\nUpgrade: a\r\nUpgrade: b\r\n"}) {
+  for (const std::string_view rest :
+       {"Upgrade: websocket\r\n", "Connection: upgrade\r\n",
+        "Connection: upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n",
+        "Connection: upgrade\r\nUpgrade: websocket, H2C\r\n",
+        "Connection: upgrade\r\nUpgrade: web socket\r\n", "Connection: upgrade\r\nUpgrade: h2c/1\r\n",
+        "Connection: upgrade\r\nUpgrade: a\r\nUpgrade: b\r\n"}) {
     EXPECT_THAT(one_wire(get + std::string(rest) + "\r\n"), Not(HasSubstr("pgrade"))) << rest;
   }
   EXPECT_THAT(one_wire("GET http://w/ HTTP/1.0\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n"),
