@@ -96,9 +96,8 @@ HttpBodyReader::Progress HttpBodyReader::end_line() {
 // RFC 9112 section 7.1: hexadecimal digits, then nothing or extensions.
 bool HttpBodyReader::read_size() {
   const std::string_view digits = std::string_view(line_).substr(0, line_.find(';'));
-  const char* end = digits.data() + digits.size();
-  const auto [at, error] = std::from_chars(digits.data(), end, left_, 16);
-  return error == std::errc() && at == end && digits.size() <= 16;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), left_, 16);
+  return error == std::errc() && end == digits.data() + digits.size() && digits.size() <= 16;
 }
 
 HttpBodyReader::Progress HttpBodyReader::emit(std::string framing_bytes) {

@@ -78,25 +78,24 @@ ProxyResponseReader::Step ProxyResponseReader::begin(HttpHead head) {
   if (head.status == 407) return fail("the server answers as if it were a proxy");
 
   const std::string protocol = wanted_upgrade(head, *options);
-  HttpFields fields = std::move(head.fields);
-  keep_end_to_end(fields, *options);
-  if (head.status == 101) return change_protocol(head, std::move(fields), protocol);
-  if (head.status < 200) return interim(head, std::move(fields));
-  return final(head, std::move(fields), *declared, head.minor == 1 && !options->has("close"));
+  keep_end_to_end(head.fields, *options);
+  if (head.status == 101) return change_protocol(head, protocol);
+  if (head.status < 200) return interim(head);
+  return final_head(head, *declared, head.minor == 1 && !options->has("close"));
 }
 
 // RFC 9110 section 15.2: passed on, but not to an HTTP/1.0 client, which knows none.
-ProxyResponseReader::Step ProxyResponseReader::interim(const HttpHead& head, HttpFields fields) {
+ProxyResponseReader::Step ProxyResponseReader::interim(const HttpHead& head) {
   if (client_minor_ == 0) return Step::more;
-  write_head(head, fields);
+  write_head(head);
   head_bytes_ += "\r\n";
   return Step::interim;
 }
 
-ProxyResponseReader::Step ProxyResponseReader::change_protocol(const HttpHead& head, HttpFields fields,
+ProxyResponseReader::Step ProxyResponseReader::change_protocol(const HttpHead& head,
                                                                const std::string& protocol) {
   if (!upgrade_asked_ || protocol.empty()) return fail("the server changes to a protocol nobody asked for");
-  write_head(head, fields);
+  write_head(head);
   write_upgrade(head_bytes_, protocol);
   head_bytes_ += "\r\n";
   at_ = At::tunnel;
@@ -105,8 +104,8 @@ ProxyResponseReader::Step ProxyResponseReader::change_protocol(const HttpHead& h
   return Step::head;
 }
 
-ProxyResponseReader::Step ProxyResponseReader::final(const HttpHead& head, HttpFields fields,
-                                                     HttpFraming declared, bool server_keeps) {
+ProxyResponseReader::Step ProxyResponseReader::final_head(const HttpHead& head, HttpFraming declared,
+                                                          bool server_keeps) {
   const bool empty = head_only_ || never_has_content(head.status);
   HttpFraming framing = declared;  // RFC 9112 section 6.3
   if (framing.kind == HttpFraming::Kind::none) framing.kind = HttpFraming::Kind::until_close;
@@ -115,7 +114,7 @@ ProxyResponseReader::Step ProxyResponseReader::final(const HttpHead& head, HttpF
   client_stays_ = client_stays_ && !ends_by_closing;
   server_stays_ = server_keeps && (empty || framing.kind != HttpFraming::Kind::until_close);
 
-  write_head(head, fields);
+  write_head(head);
   // Without content a length still tells how long it would be (RFC 9110 section 8.6).
   const bool tells_length = declared.kind == HttpFraming::Kind::length && head.status != 204;
   if (tells_length || (!empty && !unwrap)) write_framing(head_bytes_, declared);
@@ -127,9 +126,9 @@ ProxyResponseReader::Step ProxyResponseReader::final(const HttpHead& head, HttpF
   return Step::head;
 }
 
-void ProxyResponseReader::write_head(const HttpHead& head, const HttpFields& fields) {
+void ProxyResponseReader::write_head(const HttpHead& head) {
   head_bytes_ = fmt::format("HTTP/1.1 {} {}\r\n", head.status, head.reason);
-  write_fields(head_bytes_, fields);
+  write_fields(head_bytes_, head.fields);
   write_via(head_bytes_, head.minor);
 }
 

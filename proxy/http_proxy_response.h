@@ -40,10 +40,10 @@ class ProxyResponseReader {
  private:
   enum class At : std::uint8_t { head, body, ended, tunnel, failed };
   Step begin(HttpHead head);
-  Step interim(const HttpHead& head, HttpFields fields);
-  Step change_protocol(const HttpHead& head, HttpFields fields, const std::string& protocol);
-  Step final(const HttpHead& head, HttpFields fields, HttpFraming declared, bool server_keeps);
-  void write_head(const HttpHead& head, const HttpFields& fields);
+  Step interim(const HttpHead& head);
+  Step change_protocol(const HttpHead& head, const std::string& protocol);
+  Step final_head(const HttpHead& head, HttpFraming declared, bool server_keeps);
+  void write_head(const HttpHead& head);
   Step fail(std::string_view line);
 
   const bool head_only_;  // HEAD was asked: no content

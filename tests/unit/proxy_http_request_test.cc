@@ -284,6 +284,8 @@ TEST(ProxyRequest, WhatTwoReadersCouldReadInTwoWaysIsRefused) {
       chunks + "5\nhello\r\n0\r\n\r\n",
       chunks + "5\rXhello\r\n0\r\n\r\n",
       chunks + "5\r\nhelloXX0\r\n\r\n",
+      chunks + "5\r\nhelloX\r\n0\r\n\r\n",
+      chunks + "5\r\nhelloXX\r\n0\r\n\r\n",
       chunks + "5\r\nhello\n0\r\n\r\n",
       chunks + "5\r\nhello0\r\n\r\n",
       chunks + "5\r\nhello\r\n\r\n0\r\n\r\n",
@@ -313,6 +315,28 @@ TEST(ProxyRequest, WhatTwoReadersCouldReadInTwoWaysIsRefused) {
     EXPECT_TRUE(heard.wires.empty() || shape.starts_with(chunks)) << shape;
   }
   EXPECT_GE(shapes.size(), 40U);
+}
+
+// llhttp refuses these too: neither must rely on the other.
+TEST(ProxyRequest, OneFramingIsAsked) {
+  const auto framing = [](HttpFields fields, int minor = 1) {
+    HttpHead head;
+    head.minor = minor;
+    head.fields = std::move(fields);
+    return declared_framing(head);
+  };
+  const HttpField length{"content-length", "3"}, chunked{"TRANSFER-ENCODING", "chunked"};
+  EXPECT_EQ(framing({}), (HttpFraming{HttpFraming::Kind::none, 0}));
+  EXPECT_EQ(framing({length}), (HttpFraming{HttpFraming::Kind::length, 3}));
+  EXPECT_EQ(framing({chunked}), (HttpFraming{HttpFraming::Kind::chunked, 0}));
+  EXPECT_FALSE(framing({length, chunked}));
+  EXPECT_FALSE(framing({length, length}));
+  EXPECT_FALSE(framing({chunked, chunked}));
+  EXPECT_FALSE(framing({chunked}, 0));
+  for (const std::string_view value : {"", "+3", "-3", "3 ", "0x3", "3,3", "18446744073709551616"})
+    EXPECT_FALSE(framing({{"Content-Length", std::string(value)}})) << value;
+  EXPECT_FALSE(framing({{"Transfer-Encoding", "gzip, chunked"}}));
+  EXPECT_THAT(hear("GET http://w/ HTTP/1.1\r\nHost: w\r\nX: a\r\n b\r\n\r\n").line, HasSubstr("folded"));
 }
 
 TEST(ProxyRequest, AHeadIsBounded) {
