@@ -62,7 +62,8 @@ int run_gate(const GateOptions& options) {
   set_log_role("gate");
   std::signal(SIGPIPE, SIG_IGN);
   raise_file_limit();
-  if (const Status dropped = drop_privileges(options.user, {"net_admin", "net_raw", "net_bind_service"}); !dropped) {
+  if (const Status dropped = drop_privileges(options.user, {"net_admin", "net_raw", "net_bind_service"});
+      !dropped) {
     return fail(dropped.error());
   }
   // Refused before anything is opened: a gate without its store has nothing to judge by.

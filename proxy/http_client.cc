@@ -6,6 +6,7 @@
 
 #include "proxy/http_forward.h"
 #include "proxy/http_proxy_reply.h"
+#include "proxy/proxy_credential.h"
 #include "proxy/refusal.h"
 
 namespace nightlatch {
@@ -20,10 +21,8 @@ class ConnectIntroduction final : public Introduction {
   std::string failed(int connect_errno) override {
     return unreachable_reply(connect_errno == ETIMEDOUT, false);
   }
-  std::string refused(VerdictKind kind, const std::string& resource, const std::string& page_url) override {
-    const std::string line = refusal_line(kind, resource, page_url);
-    return kind == VerdictKind::deny ? proxy_reply(403, line)
-                                     : proxy_refusal(reader_->request(), line, page_url);
+  std::string refused(const Ruling& ruling, const std::string& page_url) override {
+    return refusal_reply(reader_->request(), ruling, page_url);
   }
   [[nodiscard]] bool shows_page() const override { return true; }
 
@@ -35,6 +34,24 @@ class ConnectIntroduction final : public Introduction {
 std::string unreachable_reply(bool timed_out, bool is_head) {
   return timed_out ? proxy_reply(504, "The server does not answer", is_head)
                    : proxy_reply(502, "The server cannot be reached", is_head);
+}
+
+std::string refusal_reply(const ProxyRequest& request, const Ruling& ruling, const std::string& page_url) {
+  const bool is_head = request.method == "HEAD";
+  if (ruling.readable && ruling.reason == Reason::shared_device)
+    return proxy_reply(407, "This address is shared: say who you are", is_head);
+  const bool denied = !ruling.readable || ruling.direct || ruling.kind == VerdictKind::deny;
+  const std::string line =
+      refusal_line(denied ? VerdictKind::deny : ruling.kind, ruling.resource_name, page_url);
+  return denied ? proxy_reply(403, line, is_head) : proxy_refusal(request, line, page_url);
+}
+
+bool check_proxy_credential(FlowHost& host, Accepted& accepted, const ProxyRequest& request) {
+  accepted.credential.reset();
+  const ProxyCredential sent = read_credential(request.authorization);
+  if (sent.kind == ProxyCredential::Kind::none) return true;
+  return sent.kind == ProxyCredential::Kind::password &&
+         check_credential_of(host, accepted, sent.name, sent.secret);
 }
 
 HttpClient::HttpClient(FlowHost& host, std::string id, Accepted accepted)
@@ -53,6 +70,10 @@ void HttpClient::on_readable() {
     switch (reader_->next(bytes)) {
       case ProxyRequestReader::Step::connect:
         first_ = bytes;
+        if (!check_proxy_credential(host_, accepted(), reader_->request())) {
+          farewell(proxy_reply(407, kWrongCredential));
+          return;
+        }
         locate(reader_->request().host);
         return;
       case ProxyRequestReader::Step::forward:

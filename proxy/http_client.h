@@ -23,6 +23,12 @@ class HttpClient final : public Reception {
   std::string first_;  // what came behind the request
 };
 
+inline constexpr std::string_view kWrongCredential = "Name and application password do not fit";
+// What the request says of its sender, into accepted.credential; false when it proves nobody (407).
+[[nodiscard]] bool check_proxy_credential(FlowHost& host, Accepted& accepted, const ProxyRequest& request);
+// What a refused request is told: 407, 403, or what names the page (511, 302).
+[[nodiscard]] std::string refusal_reply(const ProxyRequest& request, const Ruling& ruling,
+                                        const std::string& page_url);
 // What a proxy client is told when its server cannot be reached: 502, or 504 when time ran out. `why` is a
 // name's error or an errno's.
 [[nodiscard]] std::string unreachable_reply(bool timed_out, bool is_head);

@@ -6,7 +6,7 @@
 #include <string>
 
 #include "base/address.h"
-#include "policy/decide.h"
+#include "proxy/judge.h"
 
 namespace nightlatch {
 
@@ -17,8 +17,7 @@ class Introduction {
   [[nodiscard]] virtual std::string opened(const Endpoint& bound) = 0;
   [[nodiscard]] virtual std::string failed(int connect_errno) = 0;
   // `page_url` is "" when there is nothing to open.
-  [[nodiscard]] virtual std::string refused(VerdictKind kind, const std::string& resource,
-                                            const std::string& page_url) = 0;
+  [[nodiscard]] virtual std::string refused(const Ruling& ruling, const std::string& page_url) = 0;
   // Whether refused() can show a page: then the flow waits for the hold's code.
   [[nodiscard]] virtual bool shows_page() const = 0;
 };

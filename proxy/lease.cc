@@ -39,6 +39,7 @@ Ruling Lease::verdict(WallTime now) {
 
 bool Lease::judge(WallTime now) {
   source_ = host_.judge().identify(from_.address);
+  source_.credential = credential_;
   ruling_ = verdict(now);
   return ruling_.passes();
 }
@@ -69,7 +70,8 @@ void Lease::begin() {
 
 void Lease::end(std::string_view cause) {
   // A datagram that makes no flow is no news each time.
-  if (!begun_ && protocol_ == Protocol::udp && !host_.log_refusal(fmt::format("{}/{}", source_.text(), cause)))
+  if (!begun_ && protocol_ == Protocol::udp &&
+      !host_.log_refusal(fmt::format("{}/{}", source_.text(), cause)))
     return;
   AuditEvent e = event("flow.end");
   e.detail = cause;
@@ -84,8 +86,8 @@ void Lease::end(std::string_view cause) {
   host_.audit().write(std::move(e));
 }
 
-// An answer from the gate itself to a client's address would leave by the LAN instead of coming back; and a client of
-// a proxy may ask for a server of the other family.
+// An answer from the gate itself to a client's address would leave by the LAN instead of coming back; and a
+// client of a proxy may ask for a server of the other family.
 const IpAddress* Lease::upstream_source() const {
   const bool possible = !own_ && from_.address.is_v4() == to_.address.is_v4();
   return possible && host_.judge().client_source() ? &from_.address : nullptr;

@@ -25,6 +25,8 @@ class Lease {
   Lease(FlowHost& host, std::string flow, Endpoint source, Endpoint destination, Protocol protocol,
         Way way = Way::intercepted);
 
+  // What the client has sent to say who it is: before judge().
+  void present(const std::optional<CheckedCredential>& credential) { credential_ = credential; }
   bool judge(WallTime now);  // who is it, and may they? The first verdict; true when the flow passes
   bool audit_refusal();      // false: the same was written a moment ago
   // A source that nothing is known of: no device, no neighbour. It may be made up.
@@ -58,6 +60,7 @@ class Lease {
   Way way_;
   bool own_ = false;     // asked for, and leads to the gate itself
   bool inward_ = false;  // or to its loopback, its link or to many: only a resource can allow it
+  std::optional<CheckedCredential> credential_;
   Source source_;
   Ruling ruling_;
   Term term_ = Term::within;

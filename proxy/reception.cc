@@ -75,6 +75,22 @@ Accepted Reception::release() {
   return std::move(accepted_);
 }
 
+bool check_credential_of(FlowHost& host, Accepted& accepted, std::string_view name, std::string_view secret) {
+  host.look_at_store();
+  accepted.credential = host.judge().check_credential(name, secret, wall_now());
+  if (accepted.credential && accepted.credential->good) return true;
+  accepted.credential.reset();
+  const std::string source = accepted.source.address.text();
+  if (host.log_refusal(source + "/credential")) {
+    AuditEvent e;
+    e.at = wall_now();
+    e.event = "credential.refused";
+    e.source = accepted.source.text();
+    host.audit().write(std::move(e));
+  }
+  return false;
+}
+
 bool Reception::say(std::string_view bytes) {
   return bytes.empty() ||
          send(fd(), bytes.data(), bytes.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(bytes.size());

@@ -40,6 +40,7 @@ class Reception : public LiveFlow {
   bool say(std::string_view bytes);            // some bytes, at once: false when the client takes none
   void close(bool reset);
 
+  [[nodiscard]] Accepted& accepted() { return accepted_; }
   [[nodiscard]] int fd() const { return accepted_.fd.get(); }
   [[nodiscard]] bool over() const { return state_ != State::open; }
   FlowHost& host_;
@@ -66,5 +67,9 @@ class Reception : public LiveFlow {
   std::uint64_t question_ = 0;
   std::size_t thrown_away_ = 0;
 };
+
+// Into accepted.credential; false, and in the log, when they prove nobody.
+[[nodiscard]] bool check_credential_of(FlowHost& host, Accepted& accepted, std::string_view name,
+                                       std::string_view secret);
 
 }  // namespace nightlatch

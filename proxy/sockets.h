@@ -4,7 +4,9 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 
+#include "auth/credential.h"
 #include "base/address.h"
 #include "base/fd.h"
 #include "base/result.h"
@@ -22,6 +24,7 @@ namespace nightlatch {
 struct Accepted {
   Fd fd;
   Endpoint source, destination;
+  std::optional<CheckedCredential> credential{};  // that the client of an explicit proxy has sent
 };
 // errno is left as accept4() set it when there is none.
 [[nodiscard]] Accepted accept_flow(int listener);

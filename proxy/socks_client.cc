@@ -15,8 +15,7 @@ class SocksIntroduction final : public Introduction {
   explicit SocksIntroduction(std::unique_ptr<SocksHandshake> handshake) : handshake_(std::move(handshake)) {}
   std::string opened(const Endpoint& bound) override { return tell(SocksReply::succeeded, bound); }
   std::string failed(int connect_errno) override { return tell(socks_reply_for(connect_errno)); }
-  std::string refused(VerdictKind /*kind*/, const std::string& /*resource*/,
-                      const std::string& /*page_url*/) override {
+  std::string refused(const Ruling& /*ruling*/, const std::string& /*page_url*/) override {
     return tell(SocksReply::not_allowed);
   }
   [[nodiscard]] bool shows_page() const override { return false; }
@@ -32,7 +31,7 @@ class SocksIntroduction final : public Introduction {
 
 SocksClient::SocksClient(FlowHost& host, std::string id, Accepted accepted)
     : Reception(host, std::move(id), std::move(accepted)),
-      handshake_(std::make_unique<SocksHandshake>(SocksMethods{.none = true, .password = false})) {}
+      handshake_(std::make_unique<SocksHandshake>(SocksMethods{.none = true, .password = true})) {}
 
 void SocksClient::on_readable() {
   while (!over() && handshake_ && handshake_->event() == SocksHandshake::Event::more) {
@@ -59,6 +58,11 @@ void SocksClient::act(SocksHandshake::Event event) {
     return;
   }
   handshake_->sent(reply.size());
+  if (event == SocksHandshake::Event::credential) {
+    act(handshake_->credential(
+        check_credential_of(host_, accepted(), handshake_->user(), handshake_->password())));
+    return;
+  }
   if (event != SocksHandshake::Event::request) return;
   if (handshake_->command() == SocksCommand::udp_associate) {
     associate();

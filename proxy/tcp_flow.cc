@@ -34,6 +34,7 @@ TcpFlow::TcpFlow(FlowHost& host, std::string id, Accepted accepted,
     legs_[side].side = side;
   }
   timer_.flow = this;
+  lease_.present(accepted_.credential);
 }
 
 void TcpFlow::start() {

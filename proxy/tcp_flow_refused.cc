@@ -70,10 +70,7 @@ void TcpFlow::on_hold(const std::string& code) {
 
 void TcpFlow::answer(const std::string& page_url) {
   if (introduction_) {
-    const Ruling& ruling = lease_.ruling();
-    const bool judged = ruling.readable && !ruling.direct;
-    answer_with(
-        introduction_->refused(judged ? ruling.kind : VerdictKind::deny, ruling.resource_name, page_url));
+    answer_with(introduction_->refused(lease_.ruling(), page_url));
     return;
   }
   const Refusal refusal =

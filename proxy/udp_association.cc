@@ -117,6 +117,7 @@ void UdpAssociation::send_to(const Endpoint& destination, std::string_view paylo
   }
   const std::string id = host_.next_id();
   Lease lease(host_, id, control_.source, destination, Protocol::udp, Way::asked);
+  lease.present(control_.credential);
   if (!lease.judge(wall_now())) {
     refuse_datagram(host_, lease);
     return;

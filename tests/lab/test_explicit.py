@@ -121,7 +121,7 @@ def test_reply_codes(proxied):
     assert socks_says(office.alice, office, "nowhere.lan", 80) == 4, "no such host"
     with socks(office.alice, office, b"\5\2\0\1" + socket.inet_aton(office.NEWS[4]) + b"\0\x50") as bind:
         assert bind.recv(2) == b"\5\0" and bind.recv(4)[1] == 7
-    with socks(office.alice, office, b"", greeting=b"\5\1\2") as nothing_fits:
+    with socks(office.alice, office, b"", greeting=b"\5\1\3") as nothing_fits:
         assert nothing_fits.recv(2) == b"\5\xff" and nothing_fits.recv(1) == b""
 
 
@@ -333,3 +333,24 @@ def test_a_slow_client_is_given_up(proxied):
             except ConnectionResetError:
                 pass
         assert 9 < time.monotonic() - began < 12
+
+
+def test_on_a_shared_address_only_a_credential_says_who(proxied):
+    office = proxied
+    office.alice.sign_in("alice")
+    device = office.json("device", "list")[0]["name"]
+    office.cli("device", "share", device)
+    added = office.json("token", "add", "--user", "alice")
+    secret = added["secret"]
+    until(lambda: socks_says(office.alice, office, office.WIKI[4], 80) == 2, 2, "the address says nobody now")
+    assert curl(office, office.alice, "proxy", f"http://{office.WIKI[4]}/")[0] == 407
+    assert curl(office, office.alice, "proxytunnel", f"http://{office.WIKI[4]}/")[0] == 407
+    alice = ("--proxy-user", f"alice:{secret}")
+    for way in WAYS:
+        status, _, said = curl(office, office.alice, way, f"http://{office.WIKI[4]}/", *alice)
+        assert status == 200, (way, status, said, office.log()[-3:])
+        for wrong in ("alice:" + secret[::-1], f"bob:{secret}", f"alice:{office.PASSWORD['alice']}"):
+            assert curl(office, office.alice, way, f"http://{office.WIKI[4]}/", "--proxy-user", wrong)[0] in (0, 407)
+    office.cli("token", "revoke", str(added["id"]))
+    until(lambda: curl(office, office.alice, "proxy", f"http://{office.WIKI[4]}/", *alice)[0] == 407, 2, "revoked at once")
+    assert secret not in str(office.log())
