@@ -37,7 +37,7 @@ def test_session_list_and_status_say_who_holds_what(office):
     office.alice.sign_in("alice")
     rows = office.json("session", "list")
     mine = [row for row in rows if row["user"] == "alice"]
-    assert mine and {row["resource"] for row in mine if "resource" in row} <= {"wiki", "payroll", "vault"}
+    assert mine and {row["resource"] for row in mine if "resource" in row} <= {"wiki", "payroll", "vault", "voice"}
     office.cli("session", "end", "--user", "alice")
     assert [row for row in office.json("session", "list") if row["user"] == "alice"] == []
 
