@@ -19,15 +19,22 @@ using testing_proxy::Requests;
 
 namespace {
 
+constexpr std::array<std::string_view, 8> kOfOneHop{"proxy-authorization",
+                                                    "proxy-authenticate",
+                                                    "proxy-authentication-info",
+                                                    "proxy-connection",
+                                                    "keep-alive",
+                                                    "te",
+                                                    "trailer",
+                                                    "http2-settings"};
+
 void check_fields(const HttpRequest& r, bool upgrade) {
   std::size_t lengths = 0, codings = 0, hosts = 0;
   for (const auto& [name, value] : r.headers) {
     lengths += name == "content-length" ? 1 : 0;
     codings += name == "transfer-encoding" ? 1 : 0;
     hosts += name == "host" ? 1 : 0;
-    check(!name.starts_with("proxy-auth") && name != "proxy-connection" && name != "keep-alive" &&
-              name != "te" && name != "trailer" && name != "http2-settings",
-          "no field of one hop");
+    check(std::find(kOfOneHop.begin(), kOfOneHop.end(), name) == kOfOneHop.end(), "no field of one hop");
     if (name == "connection") check(upgrade ? value == "upgrade" : value == "close", "our own Connection");
     if (name != "upgrade") continue;
     check(upgrade, "a handshake");
