@@ -14,6 +14,7 @@ namespace {
 
 Record record_of(const DeviceRow& device) {
   std::vector<std::string> addresses;
+  addresses.reserve(device.addresses.size());
   for (const IpAddress& a : device.addresses) addresses.push_back(a.text());
   Record record;
   record.add("name", device.name)
