@@ -179,6 +179,8 @@ class Judge {
     Verdict v{.kind = kind, .reason = reason};
     if (m.policy == kNone) return v;
     v.policy = &data().policies[m.policy];
+    v.on_expiry = v.policy->terms.on_expiry;
+    v.idle = v.policy->terms.idle;
     v.resource = resource(m.resource);
     v.session = facts(m.policy).session;
     if (data().session_max) v.session = std::min(v.session, *data().session_max);
@@ -267,6 +269,15 @@ class Judge {
   const Binding binding_;
 };
 
+// The address and the name, or two names, of one flow.
+Verdict both(const Verdict& a, const Verdict& b) {
+  if (a.kind != b.kind) return a.kind > b.kind ? a : b;
+  Verdict v = b.until < a.until ? b : a;
+  v.on_expiry = std::min(a.on_expiry, b.on_expiry);  // close, drain, keep; then the shorter
+  v.idle = !a.idle || !b.idle ? (a.idle ? a.idle : b.idle) : std::min(a.idle, b.idle);
+  return v;
+}
+
 }  // namespace
 
 const User* speaks_for(const Office& office, const Token& token, WallTime now) noexcept {
@@ -277,10 +288,24 @@ const User* speaks_for(const Office& office, const Token& token, WallTime now) n
 
 Verdict decide(const Office& office, const Subject& subject, const Destination& destination,
                WallTime now) noexcept {
-  const auto look = [&](auto&& visit) {
+  const auto by_address = [&](auto&& visit) {
     office.each_resource(destination.address, destination.port, destination.protocol, visit);
   };
-  return Judge(office, subject, now, look).run();
+  Verdict v = Judge(office, subject, now, by_address).run();
+  for (std::size_t i = 0; i < destination.names.size(); ++i) {
+    const std::string_view name = destination.names[i];
+    const auto by_name = [&](auto&& visit) {
+      office.each_named(name, destination.port, destination.protocol, visit);
+    };
+    const Verdict named = Judge(office, subject, now, by_name).run();
+    if (named.reason == Reason::unprotected) continue;
+    if (v.reason == Reason::unprotected) {
+      if (v.kind == VerdictKind::allow || i < destination.found_by) v = named;
+    } else {
+      v = both(v, named);
+    }
+  }
+  return v;
 }
 
 Verdict decide_resource(const Office& office, const Subject& subject, const Resource& resource,

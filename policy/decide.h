@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -27,10 +28,16 @@ struct Subject {
   std::optional<SentCredential> credential{};  // nothing: none was sent
 };
 
+// Where a flow goes. Its address and each of its names are judged, and all must allow: a name that a client
+// only claims can never open what the address alone would not.
 struct Destination {
   IpAddress address;
   std::uint16_t port = 0;
   Protocol protocol = Protocol::tcp;
+  std::span<const std::string_view> names{};  // canonical (policy/host_name.h); most flows have none or one
+  // By so many of them, from the first, the gate itself has found this address. The others may only be
+  // claimed: they open nothing in an office that refuses what is in no resource.
+  std::size_t found_by = 0;
 };
 
 enum class VerdictKind : std::uint8_t { allow, sign_in, step_up, deny };
@@ -63,6 +70,9 @@ struct Verdict {
   WallTime until = kNever;
   Seconds session{0};           // of the policy, after session.max; 0 is every time, or no policy
   std::optional<Millis> age{};  // of the last sign-in, when there is one
+  // What the policy says of live flows; when the address and a name were let in by two, the stricter of both.
+  Expiry on_expiry{};
+  std::optional<Seconds> idle{};
   bool operator==(const Verdict&) const = default;
 };
 

@@ -74,6 +74,13 @@ struct Resource {
   std::vector<Target> targets;
 };
 
+// Where a host of some target is: what the gate's own resolver said lately (proxy/name_keeper.h).
+struct HostAddress {
+  HostPattern host;  // as the targets have it
+  IpAddress address;
+  auto operator<=>(const HostAddress&) const = default;
+};
+
 // What happens to a live flow when its session runs out (semantics 5).
 struct Expiry {
   enum class Kind : std::uint8_t { close, drain, keep } kind = Kind::close;
@@ -134,8 +141,9 @@ struct OfficeData {
   std::vector<Group> groups;
   std::vector<Device> devices;
   std::vector<Resource> resources;
-  std::vector<Policy> policies;  // in order: the first that matches decides
-  std::vector<Token> tokens;     // revoked and expired ones too: a refusal can say whose it was
+  std::vector<HostAddress> host_addresses;  // an address that a target's host has is protected as that host
+  std::vector<Policy> policies;             // in order: the first that matches decides
+  std::vector<Token> tokens;                // revoked and expired ones too: a refusal can say whose it was
   std::optional<Seconds> session_max;
   bool unprotected_allowed = true;
   Enrol enrol = Enrol::open;

@@ -33,14 +33,9 @@ class NameTable {
     for (std::size_t n = find(name, hits); n > 0;) ports_.each(hits[--n]->ports_of(protocol), port, visit);
   }
 
-  // The same for the most specific pattern alone, of those that hold the port and protocol.
-  template <typename Visit>
-  void each_of_best(std::string_view name, std::uint16_t port, Protocol protocol,
-                    Visit&& visit) const noexcept {
+  [[nodiscard]] bool holds(std::string_view name) const noexcept {  // at some port
     Hits hits;
-    for (std::size_t n = find(name, hits); n > 0;) {
-      if (ports_.each(hits[--n]->ports_of(protocol), port, visit)) return;
-    }
+    return find(name, hits) > 0;
   }
 
  private:

@@ -49,7 +49,8 @@ std::string_view text(const Digest& d) {
 }
 }  // namespace
 
-Office::Office(OfficeData data) : data_(std::move(data)), prefixes_(data_.resources) {
+Office::Office(OfficeData data)
+    : data_(std::move(data)), prefixes_(data_.resources, data_.host_addresses), names_(data_.resources) {
   for (User& u : data_.users) sort_unique(u.groups);
   for (Policy& p : data_.policies) {
     sort_unique(p.users);
@@ -68,6 +69,7 @@ Office::Office(OfficeData data) : data_(std::move(data)), prefixes_(data_.resour
     for (const IpAddress& a : data_.devices[i].addresses) by_address_.emplace(a, i);
   }
   gather_facts();
+  gather_named_ports();
 }
 
 void Office::gather_facts() {
@@ -94,6 +96,34 @@ void Office::gather_facts() {
   policies_at_.push_back(static_cast<std::uint32_t>(policies_of_.size()));
   for (const User& u : data_.users) user_groups_at_.push_back(append(user_groups_, u.groups).first);
   user_groups_at_.push_back(static_cast<std::uint32_t>(user_groups_.size()));
+}
+
+void Office::gather_named_ports() {
+  for (const Resource& r : data_.resources) {
+    for (const Target& t : r.targets) {
+      if (t.host) named_ports_[static_cast<std::size_t>(t.protocol)].push_back(t.ports);
+    }
+  }
+  for (auto& ports : named_ports_) {
+    std::sort(ports.begin(), ports.end());
+    std::vector<PortRange> apart;
+    for (const PortRange& p : ports) {
+      if (!apart.empty() && p.first <= apart.back().last) {
+        apart.back().last = std::max(apart.back().last, p.last);
+      } else {
+        apart.push_back(p);
+      }
+    }
+    ports = std::move(apart);
+  }
+}
+
+bool Office::hears_names(std::uint16_t port, Protocol protocol) const noexcept {
+  const auto& ports = named_ports_[static_cast<std::size_t>(protocol)];
+  const auto after =
+      std::upper_bound(ports.begin(), ports.end(), port,
+                       [](std::uint16_t p, const PortRange& range) { return p < range.first; });
+  return after != ports.begin() && port <= std::prev(after)->last;
 }
 
 std::optional<Office::UserFacts> Office::user_facts(UserId id) const noexcept {

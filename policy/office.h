@@ -3,6 +3,7 @@
 // may read.
 #pragma once
 
+#include <array>
 #include <optional>
 #include <span>
 #include <string_view>
@@ -10,7 +11,9 @@
 #include <vector>
 
 #include "policy/model.h"
+#include "policy/name_table.h"
 #include "policy/prefix_table.h"
+#include "policy/special_address.h"
 
 namespace nightlatch {
 
@@ -38,10 +41,24 @@ class Office {
   [[nodiscard]] const Device* identify(const IpAddress& source, const std::optional<Mac>& mac) const noexcept;
 
   // Calls visit(resource index) for each resource that contains the destination; one may come more than once.
+  // An IPv6 address that carries an IPv4 one (NAT64 and its like) is in the resources of both.
   template <typename Visit>
   void each_resource(const IpAddress& address, std::uint16_t port, Protocol protocol, Visit&& visit) const {
     prefixes_.each(address, port, protocol, visit);
+    for (const IpAddress& inner : embedded_ipv4(address)) prefixes_.each(inner, port, protocol, visit);
   }
+  // The same for a host's name, in its canonical form.
+  template <typename Visit>
+  void each_named(std::string_view name, std::uint16_t port, Protocol protocol,
+                  Visit&& visit) const noexcept {
+    names_.each(name, port, protocol, visit);
+  }
+  [[nodiscard]] bool names_hosts() const noexcept {
+    return !named_ports_[0].empty() || !named_ports_[1].empty();
+  }
+  [[nodiscard]] bool is_named(std::string_view name) const noexcept { return names_.holds(name); }
+  // Whether some resource names hosts at this port: then a flow's name matters, and has to be heard.
+  [[nodiscard]] bool hears_names(std::uint16_t port, Protocol protocol) const noexcept;
 
   // Indexes into data().policies, ascending: the policies that name this resource (by index into
   // data().resources).
@@ -80,9 +97,12 @@ class Office {
     return std::span(all).subspan(begin, end - begin);
   }
   void gather_facts();
+  void gather_named_ports();
 
   OfficeData data_;
   PrefixTable prefixes_;
+  NameTable names_;
+  std::array<std::vector<PortRange>, 2> named_ports_;  // by protocol: sorted, apart
   // The lists of all resources, policies and users, each kind end to end; *_at_ says where each one's begins.
   std::vector<std::uint32_t> policies_of_, policies_at_;
   std::vector<PolicyFacts> facts_;

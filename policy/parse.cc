@@ -108,10 +108,6 @@ Result<Prefix> target_prefix(const TargetParts& parts, std::string_view text, st
 
 Result<HostPattern> target_host(const TargetParts& parts, std::string_view text, std::string_view what,
                                 HostTargets hosts) {
-  if (hosts == HostTargets::refused) {
-    return bad_target(text, what, "host names in resources are not supported in this version",
-                      "give the address, such as 10.1.0.7:443/tcp");
-  }
   if (parts.bracketed) {
     return bad_target(text, what, "brackets are for IPv6 addresses", "write a host name without brackets");
   }

@@ -13,18 +13,14 @@ namespace nightlatch {
 
 // How a destination that names hosts is read.
 enum class HostTargets : std::uint8_t {
-  refused,  // not at all
   written,  // as a person writes it: see HostPattern::parse
   stored,   // as to_text() wrote it: see HostPattern::from_stored
 };
-// The one switch. While nothing enforces host names, none may get into a store: a resource that protects
-// nothing would look as if it did.
-inline constexpr HostTargets kHostTargets = HostTargets::refused;
 
-// "10.1.0.0/24:5432/tcp", "[2001:db8::/32]:8000-8010/tcp", "10.1.0.7:*/udp"; where they are not refused,
-// "wiki.lan:443/tcp" and "*.corp.example:443/tcp" too. The protocol may be left out: tcp.
+// "10.1.0.0/24:5432/tcp", "[2001:db8::/32]:8000-8010/tcp", "10.1.0.7:*/udp", "wiki.lan:443/tcp",
+// "*.corp.example:443/tcp". The protocol may be left out: tcp.
 [[nodiscard]] Result<Target> parse_target(std::string_view text, std::string_view what,
-                                          HostTargets hosts = kHostTargets);
+                                          HostTargets hosts = HostTargets::written);
 [[nodiscard]] std::string to_text(const Target& t);
 
 [[nodiscard]] Result<Expiry> parse_expiry(std::string_view text,

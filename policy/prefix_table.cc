@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <functional>
+#include <map>
+#include <string_view>
 #include <tuple>
 
 namespace nightlatch {
@@ -19,12 +21,24 @@ struct Row {
 };
 }  // namespace
 
-PrefixTable::PrefixTable(const std::vector<Resource>& resources) {
+PrefixTable::PrefixTable(const std::vector<Resource>& resources,
+                         const std::vector<HostAddress>& host_addresses) {
+  std::multimap<std::string_view, const IpAddress*> known;
+  for (const HostAddress& h : host_addresses) known.emplace(h.host.text(), &h.address);
   std::vector<Row> rows;
   for (std::uint32_t i = 0; i < resources.size(); ++i) {
     for (const Target& t : resources[i].targets) {
-      if (t.host) continue;  // policy/name_table.h
-      rows.push_back({t.prefix.normalized(), t.protocol, PortLists::is_range(t.ports), t.ports, i});
+      const auto add = [&](const Prefix& p) {
+        rows.push_back({p.normalized(), t.protocol, PortLists::is_range(t.ports), t.ports, i});
+      };
+      if (!t.host) {
+        add(t.prefix);
+        continue;
+      }
+      const auto [begin, end] = known.equal_range(t.host->text());
+      for (auto at = begin; at != end; ++at) {
+        add({*at->second, static_cast<std::uint8_t>(at->second->is_v4() ? 32 : 128)});
+      }
     }
   }
   // One sort puts the rows of a prefix together, its single ports in order before its ranges.

@@ -16,7 +16,8 @@ namespace nightlatch {
 class PrefixTable {
  public:
   PrefixTable() = default;
-  explicit PrefixTable(const std::vector<Resource>& resources);
+  // Targets that name hosts are held by the addresses that are known of these hosts.
+  PrefixTable(const std::vector<Resource>& resources, const std::vector<HostAddress>& host_addresses);
 
   // Calls visit(resource index) for each target that holds the destination; an index may come more than once.
   template <typename Visit>

@@ -284,11 +284,20 @@ Status load_access(Database& db, OfficeData& office) {
   }));
   NL_TRY(each(db, "SELECT resource_id, destination FROM target ORDER BY resource_id, destination",
               [&](Statement& s) -> Status {
-                auto target = parse_target(s.text(1), "destination");
+                auto target = parse_target(s.text(1), "destination", HostTargets::stored);
                 if (!target) return damaged(target.error());
                 office.resources[resources.at(s.integer(0))].targets.push_back(*target);
                 return Done{};
               }));
+  NL_TRY(
+      each(db, "SELECT host, address FROM host_address ORDER BY host, address", [&](Statement& s) -> Status {
+        auto host = HostPattern::from_stored(s.text(0), "host");
+        const auto address = IpAddress::parse(s.text(1));
+        if (!host) return damaged(host.error());
+        if (!address) return Error::invalid(fmt::format("'{}' is no address", s.text(1)));
+        office.host_addresses.push_back({*std::move(host), *address});
+        return Done{};
+      }));
   NL_TRY(each(
       db,
       "SELECT id, name, deny, anyone, session_s, mfa_s, on_expiry, hours, idle_s, min_binding FROM policy "

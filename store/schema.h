@@ -210,6 +210,19 @@ BEGIN DELETE FROM browser WHERE device_id = old.device_id AND user_id = old.user
 -- The address will say who is there again: nobody may be taken for one of those who shared it.
 CREATE TRIGGER device_unshared AFTER UPDATE OF shared ON device WHEN old.shared AND NOT new.shared
 BEGIN DELETE FROM presence WHERE device_id = new.id; END;
+)sql",
+    R"sql(
+-- Where the hosts are that targets name: what the gate's own resolver said. Such an address is protected as that host.
+CREATE TABLE host_address (
+  host    TEXT NOT NULL,            -- as in target: wiki.lan or *.corp.example
+  address TEXT NOT NULL,
+  seen_ms INTEGER NOT NULL,         -- when the resolver last said so; seeing it again is no change of the office
+  PRIMARY KEY (host, address)
+) STRICT, WITHOUT ROWID;
+CREATE TRIGGER office_host_address_INSERT AFTER INSERT ON host_address BEGIN
+UPDATE meta SET office_version = office_version + 1; END;
+CREATE TRIGGER office_host_address_DELETE AFTER DELETE ON host_address BEGIN
+UPDATE meta SET office_version = office_version + 1; END;
 )sql"};
 
 // Tables whose every change is a change of the configuration: each gets three triggers that raise

@@ -78,6 +78,9 @@ Status choice(std::string_view value, std::string_view key, std::string_view a, 
 Status allow_or_deny(std::string_view value, std::string_view key) {
   return choice(value, key, "allow", "deny");
 }
+Status observe_or_off(std::string_view value, std::string_view key) {
+  return choice(value, key, "observe", "off");
+}
 Status client_or_gate(std::string_view value, std::string_view key) {
   return choice(value, key, "client", "gate");
 }
@@ -117,6 +120,9 @@ struct Known {
 
 constexpr std::array kKnown{
     Known{"audit.keep", "365d", long_duration, "how long the audit log is kept"},
+    Known{"dns", "observe", observe_or_off,
+          "observe: the DNS answers that devices get tell which host a connection without a name is for; or "
+          "off"},
     Known{"enrol", "open", enrol, "what a sign-in on an unknown device does: open, approve or closed"},
     Known{"flows.max", "8000", flow_limit, "most flows at a time; more are refused"},
     Known{"http.listen", "", proxy_places,

@@ -39,9 +39,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     check(t->prefix == t->prefix.normalized(), "no bits beyond the prefix");
     check(t->ports.first >= 1 && t->ports.first <= t->ports.last, "ports in order");
     check(!t->prefix.address.is_multicast() && !t->prefix.address.is_loopback(), "no multicast, no loopback");
-    const auto refused = parse_target(text, "--to", HostTargets::refused);
-    check(refused.ok() == !t->host.has_value(), "host names and nothing else can be refused");
-    if (!refused) check_refusal(refused);
   } else {
     check_refusal(t);
   }

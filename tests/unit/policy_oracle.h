@@ -58,12 +58,28 @@ inline bool in_prefix(const Prefix& p, const IpAddress& a) {
   return true;
 }
 
-inline bool holds(const Resource& r, const Destination& d) {
+inline bool at_port(const Target& t, const Destination& d) {
+  return t.protocol == d.protocol && d.port >= t.ports.first && d.port <= t.ports.last;
+}
+
+inline bool holds(const OfficeData& o, const Resource& r, const Destination& d) {
+  std::vector<IpAddress> addresses{d.address};
+  for (const IpAddress& inner : embedded_ipv4(d.address)) addresses.push_back(inner);
   for (const Target& t : r.targets) {
-    if (t.protocol == d.protocol && d.port >= t.ports.first && d.port <= t.ports.last &&
-        in_prefix(t.prefix, d.address)) {
-      return true;
+    if (!at_port(t, d)) continue;
+    for (const IpAddress& a : addresses) {
+      if (!t.host && in_prefix(t.prefix, a)) return true;
+      for (const HostAddress& h : o.host_addresses) {
+        if (t.host && h.host == *t.host && h.address == a) return true;
+      }
     }
+  }
+  return false;
+}
+
+inline bool names(const Resource& r, const Destination& d, std::string_view name) {
+  for (const Target& t : r.targets) {
+    if (t.host && at_port(t, d) && t.host->matches(name)) return true;
   }
   return false;
 }
@@ -106,9 +122,27 @@ class Oracle {
   Answer decide(const Destination& d) const {
     std::vector<Resource> in;
     for (const Resource& r : o_.resources) {
-      if (holds(r, d)) in.push_back(r);
+      if (holds(o_, r, d)) in.push_back(r);
     }
-    return judge(in);
+    Answer a = judge(in);
+    std::size_t number = 0;
+    for (const std::string_view name : d.names) {
+      const bool found_by = number++ < d.found_by;
+      std::vector<Resource> named;
+      for (const Resource& r : o_.resources) {
+        if (names(r, d, name)) named.push_back(r);
+      }
+      if (named.empty()) continue;
+      const Answer b = judge(named);
+      if (a.reason != Reason::unprotected) {
+        // The one that refuses more decides; of two that allow, the one that ends first.
+        const bool b_decides = a.kind == b.kind ? b.until < a.until : b.kind > a.kind;
+        if (b_decides) a = b;
+      } else if (a.kind == VerdictKind::allow || found_by) {
+        a = b;
+      }
+    }
+    return a;
   }
 
   Answer judge(const std::vector<Resource>& in) const {

@@ -50,13 +50,7 @@ TEST(ParseTarget, ProposesTheNormalizedPrefix) {
   EXPECT_THAT(refusal("[2001:db8::1/32]:443"), HasSubstr("did you mean [2001:db8::/32]:443/tcp?"));
 }
 
-TEST(ParseTarget, RefusesHostNamesForNow) {
-  EXPECT_THAT(refusal("wiki.lan:443/tcp"),
-              HasSubstr("host names in resources are not supported in this version | give the address"));
-  EXPECT_THAT(refusal("*.office.example:443"), HasSubstr("host names"));
-}
-
-TEST(ParseTarget, ReadsHostNamesWhereTheyAreNotRefused) {
+TEST(ParseTarget, ReadsHostNames) {
   const auto written = [](std::string_view text) {
     const auto t = parse_target(text, "--to", HostTargets::written);
     return t ? to_text(*t) : t.error().message;
