@@ -50,8 +50,25 @@ Result<std::vector<IpAddress>> addresses_of(const std::string& host) {
   return found;
 }
 
+// Where a flow would go. The names are those that the gate would hear.
+struct Goal {
+  std::vector<Destination> destinations;  // one for each address; their `names` lie in `names`
+  std::vector<WireName> hosts;
+  std::vector<std::string_view> names;
+};
+
+Status add_name(Goal& goal, std::string_view option, const std::string& text) {
+  const auto host = WireName::read(text);
+  if (!host) {
+    return Error::usage(fmt::format("{}: '{}' is not a host name", option, printable(text)),
+                        "write the name as a program would send it: wiki.lan");
+  }
+  goal.hosts.push_back(*host);
+  return Done{};
+}
+
 // HOST:PORT[/tcp|/udp]; an IPv6 address in brackets.
-Result<std::vector<Destination>> parse_destination(const std::string& text) {
+Result<Goal> parse_destination(const std::string& text) {
   const Error wrong = Error::usage(fmt::format("--to: '{}' is not HOST:PORT", printable(text)),
                                    "for example 10.88.0.2:5432, wiki.lan:443/tcp or [2001:db8::3]:53/udp");
   std::string rest = text;
@@ -78,10 +95,25 @@ Result<std::vector<Destination>> parse_destination(const std::string& text) {
   }
   Result<std::vector<IpAddress>> addresses = addresses_of(host);
   if (!addresses) return addresses.error();
-  std::vector<Destination> destinations;
-  for (const IpAddress& a : *addresses)
-    destinations.push_back({.address = a, .port = *port, .protocol = protocol});
-  return destinations;
+  Goal goal;
+  const bool by_name = !IpAddress::parse(host);
+  if (by_name) NL_TRY(add_name(goal, "--to", host));
+  for (const IpAddress& a : *addresses) {
+    goal.destinations.push_back(
+        {.address = a, .port = *port, .protocol = protocol, .names = {}, .found_by = by_name ? 1U : 0U});
+  }
+  return goal;
+}
+
+Result<std::unique_ptr<Goal>> goal_of(const Context& context) {
+  if (!context.given("to")) return Error::usage("--to is missing", "say --to HOST:PORT, where the flow goes");
+  Result<Goal> parsed = parse_destination(context.value("to"));
+  if (!parsed) return parsed.error();
+  auto goal = std::make_unique<Goal>(std::move(*parsed));
+  if (context.given("name")) NL_TRY(add_name(*goal, "--name", context.value("name")));
+  for (const WireName& host : goal->hosts) goal->names.push_back(host.text());
+  for (Destination& d : goal->destinations) d.names = goal->names;
+  return goal;
 }
 
 std::string text_of(const Destination& d) {
@@ -208,9 +240,11 @@ bool concerns(const Policy& policy, const User* user) {
 std::vector<Record> considered(const Office& office, const Question& q, const Destination& to,
                                const Verdict& v) {
   std::vector<std::uint32_t> places;
-  office.each_resource(to.address, to.port, to.protocol, [&](std::uint32_t r) {
+  const auto add = [&](std::uint32_t r) {
     for (const std::uint32_t p : office.policies_of(r)) places.push_back(p);
-  });
+  };
+  office.each_resource(to.address, to.port, to.protocol, add);
+  for (const std::string_view name : to.names) office.each_named(name, to.port, to.protocol, add);
   std::sort(places.begin(), places.end());
   places.erase(std::unique(places.begin(), places.end()), places.end());
   bool decided = false;
@@ -261,6 +295,7 @@ Record answer(const Office& office, const Question& q, const Destination& to, co
       .add("binding", to_text(q.subject.binding))
       .add("resource", name_or_null(v.resource))
       .add("destination", text_of(to))
+      .add("names", Record::Value(std::vector<std::string>(to.names.begin(), to.names.end())))
       .add_seconds("age_s", v.age ? std::optional(std::chrono::floor<Seconds>(*v.age)) : std::nullopt)
       .add_seconds("session_s", policy_terms ? std::optional(v.session) : std::nullopt)
       .add("mode", to_text(office.data().mode))
@@ -293,7 +328,9 @@ void print_for_people(Context& context, const Record& record) {
 }
 
 Result<int> run_explain(Context& context) {
-  if (!context.given("to")) return Error::usage("--to is missing", "say --to HOST:PORT, where the flow goes");
+  Result<std::unique_ptr<Goal>> goal = goal_of(context);
+  if (!goal) return goal.error();
+  const std::vector<Destination>& destinations = (*goal)->destinations;
   Question q;
   q.at = wall_now();
   if (context.given("at")) {
@@ -304,8 +341,6 @@ Result<int> run_explain(Context& context) {
     }
     q.at = *at;
   }
-  Result<std::vector<Destination>> destinations = parse_destination(context.value("to"));
-  if (!destinations) return destinations.error();
   Result<Database> db = context.open_read();
   if (!db) return db.error();
   Result<OfficeData> data = load_office(*db);
@@ -332,11 +367,11 @@ Result<int> run_explain(Context& context) {
   }
 
   // A name may have several addresses: the gate judges the one that is connected to. The strictest is shown.
-  const Destination* to = &destinations->front();
+  const Destination* to = &destinations.front();
   Verdict verdict = judge(office, q, *to);
-  for (const Destination& other : *destinations) {
+  for (const Destination& other : destinations) {
     const Verdict v = judge(office, q, other);
-    if (destinations->size() > 1) context.say("{}: {}", text_of(other), to_text(v.kind));
+    if (destinations.size() > 1) context.say("{}: {}", text_of(other), to_text(v.kind));
     if (v.kind > verdict.kind) {
       to = &other;
       verdict = v;
@@ -372,9 +407,12 @@ std::vector<Command> explain_commands() {
            text("user", "USER", "as if this user were at the device; else whoever is signed in", Words::user),
            text("credential", "USER", "as if this user sent a good token in the connection", Words::user),
            text("to", "HOST:PORT", "where it goes; /udp behind it for UDP"),
+           text("name", "HOST", "as if the client named this host: in TLS, QUIC, HTTP or by the DNS"),
            text("at", "TIME", "at another time, as RFC 3339 writes it: 2026-11-23T19:30:00Z")},
       .examples = {{"explain --from 10.77.0.11 --to 10.88.0.2:5432"},
                    {"explain --device alice-laptop --user alice --to wiki.lan:443 --json"},
+                   {"explain --from 10.77.0.11 --to 10.88.0.2:443 --name wiki.lan",
+                    "an intercepted connection that names a host"},
                    {"explain --device terminal-server --credential alice --to wiki.lan:443"},
                    {"explain --device alice-laptop --to 10.88.0.2:5432 --at 2026-11-23T19:30:00Z"}},
       .json = true,

@@ -1,5 +1,6 @@
 // resource: named sets of destinations.
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 
@@ -23,9 +24,16 @@ Record record_of(const OfficeData& office, const Resource& resource) {
     if (std::find(p.resources.begin(), p.resources.end(), resource.id) != p.resources.end())
       policies.push_back(p.name);
   }
+  std::vector<std::string> addresses;  // of the hosts that it names
+  for (const HostAddress& h : office.host_addresses) {
+    const bool ours = std::any_of(resource.targets.begin(), resource.targets.end(),
+                                  [&](const Target& t) { return t.host == h.host; });
+    if (ours) addresses.push_back(fmt::format("{}={}", h.host.text(), h.address.text()));
+  }
   Record record;
   record.add("name", resource.name)
       .add("to", Record::Value(targets))
+      .add("addresses", Record::Value(addresses))
       .add("policies", Record::Value(policies));
   return record;
 }
@@ -48,6 +56,18 @@ Result<std::vector<Target>> targets_of(const Context& context) {
   return targets;
 }
 
+// A name is only told once a connection stands, so the gate takes them all at these ports.
+void say_what_hosts_mean(Context& context, const std::vector<Target>& targets) {
+  std::vector<std::string> ports;
+  for (const Target& t : targets) {
+    const std::string port = fmt::format("{}/{}", t.ports.text(), to_text(t.protocol));
+    if (t.host && std::find(ports.begin(), ports.end(), port) == ports.end()) ports.push_back(port);
+  }
+  if (ports.empty()) return;
+  context.say("it names hosts: everything from the LAN to {} now passes the gate, which hears the name",
+              fmt::join(ports, " and "));
+}
+
 Result<int> run_add(Context& context) {
   const std::string& name = context.argument(0);
   NL_TRY(check_name(name, "NAME"));
@@ -59,6 +79,7 @@ Result<int> run_add(Context& context) {
   if (!added) return added.error();
   NL_TRY(context.audit(context.words()));
   context.say("added resource {}: nobody may reach it until a policy says so", name);
+  say_what_hosts_mean(context, *targets);
   return 0;
 }
 
@@ -103,6 +124,7 @@ Result<int> run_set(Context& context) {
   NL_TRY(set_resource_targets(*db, name, *targets));
   NL_TRY(context.audit(context.words()));
   context.say("changed resource {}", name);
+  say_what_hosts_mean(context, *targets);
   return 0;
 }
 
@@ -121,7 +143,9 @@ const Option kTo{
     .name = "to",
     .kind = Option::Kind::list,
     .value = "DESTINATION",
-    .help = "ADDRESS[/BITS]:PORTS[/tcp|/udp]; PORTS is 443, 8000-8010 or *; an IPv6 address in brackets"};
+    .help =
+        "ADDRESS[/BITS]:PORTS[/tcp|/udp] or HOST:PORTS[/tcp|/udp]; PORTS is 443, 8000-8010 or *; an IPv6 "
+        "address in brackets; *.corp.example is every host below corp.example"};
 
 }  // namespace
 
@@ -138,6 +162,8 @@ std::vector<Command> resource_commands() {
        .examples = {{"resource add payroll --to 10.88.0.2:5432/tcp"},
                     {"resource add wiki --to 10.88.0.3:443 --to '[2001:db8::3]:443'",
                      "IPv4 and IPv6; tcp is implied"},
+                    {"resource add intranet --to wiki.lan:443 --to '*.corp.example:443'",
+                     "hosts by their names"},
                     {"resource add cameras --to '10.99.0.0/24:*/tcp' --to '10.99.0.0/24:*/udp'"}},
        .run = run_add},
       {.noun = "resource",

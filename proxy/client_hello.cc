@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "base/address.h"
-#include "base/text.h"
+#include "policy/host_name.h"
 
 namespace nightlatch {
 
@@ -13,34 +13,18 @@ constexpr std::uint64_t kServerName = 0x0000;            // RFC 6066 section 3
 constexpr std::uint64_t kEncryptedClientHello = 0xfe0d;  // RFC 9849 section 5
 constexpr std::size_t kMostRecord = 16384;               // RFC 8446 section 5.1
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
-
-// RFC 1123 section 2.1, RFC 1035 section 2.3.4; `name` is in lower case. The last label is not all digits:
-// that is an address, in one of the forms that only some programs read as one.
-bool is_host_name(std::string_view name) {
-  if (name.size() > 253) return false;
-  const auto good = [](char c) { return (c >= 'a' && c <= 'z') || is_digit(c) || c == '-'; };
-  std::string_view last;
-  for (const std::string_view label : split(name, '.')) {
-    if (label.empty() || label.size() > 63 || label.front() == '-' || label.back() == '-') return false;
-    if (!std::all_of(label.begin(), label.end(), good)) return false;
-    last = label;
-  }
-  return !std::all_of(last.begin(), last.end(), is_digit);
-}
-
 // One name of type host_name: RFC 6066 knows no other type, and forbids two of one.
 bool read_server_name(Bytes extension, ClientHello& hello) {
   ByteReader reader(extension);
   ByteReader list(reader.vector(2));
   const std::uint64_t type = list.number(1);
-  std::string name = lower(text_of(list.vector(2)));
+  const std::string_view sent = text_of(list.vector(2));
   if (!reader.done() || !list.done() || type != 0) return false;
   hello.has_sni = true;
-  if (IpAddress::parse(name)) return true;
-  if (name.ends_with('.')) name.pop_back();
-  if (!is_host_name(name)) return false;
-  hello.server_name = std::move(name);
+  if (IpAddress::parse(sent)) return true;
+  const auto name = WireName::read(sent);
+  if (!name) return false;
+  hello.server_name = name->text();
   return true;
 }
 

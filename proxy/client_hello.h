@@ -15,7 +15,7 @@
 namespace nightlatch {
 
 struct ClientHello {
-  // A host name of letters, digits, hyphens and dots, lower case, without the dot at its end. Empty when the
+  // A host name in its canonical form (WireName, policy/host_name.h). Empty when the
   // client sent none, or an address, which names nobody and which RFC 6066 does not allow there.
   std::string server_name;
   bool has_sni = false;  // a server_name extension is there, with a name or an address

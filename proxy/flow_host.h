@@ -7,6 +7,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "base/address.h"
 #include "base/wheel.h"
@@ -57,6 +58,7 @@ class FlowHost {
   struct Counters {
     std::uint64_t allowed = 0, refused = 0, held = 0, bytes = 0;
     std::uint64_t refusing = 0;  // refused flows that are being answered now
+    std::uint64_t hearing = 0;   // UDP flows whose host is not known yet
   };
 
   virtual ~FlowHost() = default;
@@ -75,8 +77,11 @@ class FlowHost {
   // being started (proxy/rules.h) still has its copy, and an event would then come for a flow that is gone.
   virtual void unwatch(int fd) = 0;
 
-  virtual void look_at_store() = 0;  // before judging something new
-  virtual bool room() = 0;           // for one flow more
+  virtual void look_at_store() = 0;              // before judging something new
+  virtual void heard(const WireName& host) = 0;  // of one that some resource names
+  // The hosts that this source was told to find there (proxy/dns_watch.h).
+  virtual std::vector<WireName> told(const Source& source, const IpAddress& address) = 0;
+  virtual bool room() = 0;  // for one flow more
   virtual std::string next_id() = 0;
   virtual LiveFlow& adopt(std::unique_ptr<LiveFlow> flow) = 0;
   virtual void run_again(LiveFlow& flow) = 0;  // calls pump() after the others' turn

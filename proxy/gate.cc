@@ -77,13 +77,15 @@ int run_gate(const GateOptions& options) {
   AuditWriter audit(options.store_path);
   auto desk = std::make_unique<HoldDesk>(options.store_path, audit);
   RulesKeeper rules(options.store_path, audit);
+  auto names = NameKeeper::open(loop, options.store_path);
+  if (!names) return fail(names.error());
   std::atomic<std::uint64_t> all_flows{0};
 
   std::vector<std::unique_ptr<Worker>> workers;
   const unsigned count =
       options.workers != 0 ? options.workers : std::max(1U, std::thread::hardware_concurrency());
   for (unsigned i = 0; i < count; ++i) {
-    workers.push_back(std::make_unique<Worker>(i, options.store_path, audit, *desk, all_flows));
+    workers.push_back(std::make_unique<Worker>(i, options.store_path, audit, *desk, **names, all_flows));
     if (const Status opened = workers.back()->open(); !opened) return fail(opened.error());
   }
   // Listeners first, rules second: from their first instant the rules lead somewhere.

@@ -54,6 +54,7 @@ void HttpForward::locate() {
     return;
   }
   const std::string& host = request_->request().host;
+  accepted_.asked_name = {};
   if (const auto address = address_in(host)) {
     judge(*address);
     return;
@@ -63,6 +64,7 @@ void HttpForward::locate() {
     reply(proxy_reply(400, "That is not a host name"));
     return;
   }
+  accepted_.asked_name = *name;
   question_ =
       host_.resolver().resolve(std::string(name->text()), [this](Result<std::vector<IpAddress>> found) {
         question_ = 0;
@@ -82,6 +84,7 @@ void HttpForward::judge(const IpAddress& address) {
   host_.look_at_store();
   lease_.emplace(host_, host_.next_id(), accepted_.source, destination, Protocol::tcp, Way::asked);
   lease_->present(accepted_.credential);
+  if (!accepted_.asked_name.text().empty()) lease_->name(accepted_.asked_name, NamedBy::asked);
   if (lease_->judge(wall_now())) {
     connect(destination);
     return;

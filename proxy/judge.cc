@@ -65,11 +65,13 @@ Status Judge::load() {
   auto lan = get_setting(db_, "lan");
   auto socks = get_setting(db_, "socks.listen");
   auto http = get_setting(db_, "http.listen");
-  for (const auto* r : {&portal, &source, &limit, &lan, &socks, &http}) {
+  auto dns = get_setting(db_, "dns");
+  for (const auto* r : {&portal, &source, &limit, &lan, &socks, &http, &dns}) {
     if (!*r) return r->error();
   }
   portal_url_ = std::move(*portal);
   client_source_ = *source == "client";
+  overhear_dns_ = *dns == "observe";
   socks_listen_ = std::move(*socks);
   http_listen_ = std::move(*http);
   std::from_chars(limit->data(), limit->data() + limit->size(), max_flows_);
@@ -193,8 +195,8 @@ Ruling Judge::judge(const Source& source, const Destination& destination, WallTi
   }
   if (v.policy != nullptr) {
     r.policy_name = v.policy->name;
-    r.on_expiry = v.policy->terms.on_expiry;
-    r.idle = v.policy->terms.idle;
+    r.on_expiry = v.on_expiry;
+    r.idle = v.idle;
   }
   if (subject->device != nullptr) r.device_name = subject->device->name;
   if (subject->credential) {  // whoever else may be present: this one speaks for its own user, or for nobody

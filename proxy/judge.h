@@ -63,6 +63,19 @@ class Judge {
                                                                   WallTime now) const;
   [[nodiscard]] Ruling judge(const Source& source, const Destination& destination, WallTime now);
 
+  // Whether a flow's name matters there, and whether some resource names this host; false when the store
+  // cannot be read.
+  [[nodiscard]] bool hears_names(std::uint16_t port, Protocol protocol) const {
+    return office_ != nullptr && office_->hears_names(port, protocol);
+  }
+  [[nodiscard]] bool is_named(std::string_view host) const {
+    return office_ != nullptr && office_->is_named(host);
+  }
+  // Whether the DNS answers that devices get are of use.
+  [[nodiscard]] bool overhears_dns() const {
+    return overhear_dns_ && office_ != nullptr && office_->names_hosts();
+  }
+
   [[nodiscard]] const std::string& portal_url() const { return portal_url_; }
   [[nodiscard]] bool client_source() const { return client_source_; }
   [[nodiscard]] std::size_t max_flows() const { return max_flows_; }
@@ -92,6 +105,7 @@ class Judge {
   std::optional<StoreClock> clock_;
   std::string portal_url_;
   bool client_source_ = true;
+  bool overhear_dns_ = true;
   std::size_t max_flows_ = 0;
   BootTime read_at_{};   // when the store was last read without trouble
   bool locked_ = false;  // it is locked for a moment: nothing new passes, what runs is left alone

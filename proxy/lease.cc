@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
+#include <span>
 
 #include "policy/special_address.h"
 
@@ -12,6 +14,8 @@ namespace {
 BootTime boot_of(WallTime when, WallTime wall, BootTime boot) {
   return when == kNever ? BootTime::max() : boot + std::max(when - wall, Millis(0));
 }
+
+constexpr std::size_t kMostNames = 8;
 
 bool out_of_time(const Ruling& r) {
   return r.readable && (r.reason == Reason::expired || r.reason == Reason::second_factor_expired);
@@ -31,8 +35,53 @@ Lease::Lease(FlowHost& host, std::string flow, Endpoint source, Endpoint destina
       opened_(BootClock::now()),
       active_(opened_) {}
 
+std::string_view to_text(NamedBy by) {
+  switch (by) {
+    case NamedBy::unheard:
+      break;
+    case NamedBy::asked:
+      return "asked";
+    case NamedBy::http:
+      return "http";
+    case NamedBy::tls:
+      return "tls";
+    case NamedBy::quic:
+      return "quic";
+    case NamedBy::dns:
+      return "dns";
+    case NamedBy::none:
+      return "none";
+    case NamedBy::encrypted:
+      return "encrypted";
+  }
+  return "";
+}
+
+void Lease::name(const WireName& host, NamedBy by) {
+  named_by_ = by;
+  if (by == NamedBy::asked) {
+    names_.assign(1, host);
+    asked_by_name_ = true;
+  } else if (names_.size() < kMostNames && std::find(names_.begin(), names_.end(), host) == names_.end()) {
+    names_.push_back(host);
+  }
+  if (host_.judge().is_named(host.text())) host_.heard(host);
+}
+
+void Lease::unnamed(NamedBy why) {
+  if (named_by_ == NamedBy::unheard) named_by_ = why;
+  for (const WireName& host : host_.told(source_, to_.address)) name(host, NamedBy::dns);
+}
+
 Ruling Lease::verdict(WallTime now) {
-  Ruling r = host_.judge().judge(source_, {to_.address, to_.port, protocol_}, now);
+  std::array<std::string_view, kMostNames> names;
+  std::transform(names_.begin(), names_.end(), names.begin(), [](const WireName& n) { return n.text(); });
+  const Destination to{.address = to_.address,
+                       .port = to_.port,
+                       .protocol = protocol_,
+                       .names = std::span(names).first(names_.size()),
+                       .found_by = asked_by_name_ ? 1U : 0U};
+  Ruling r = host_.judge().judge(source_, to, now);
   if (way_ == Way::asked) r.direct = inward_ && r.resource == ResourceId::none;
   return r;
 }
@@ -60,15 +109,34 @@ bool Lease::audit_refusal() {
   return true;
 }
 
+void Lease::audit_unreadable() {
+  if (!host_.log_refusal(source_.text() + "/unreadable")) return;
+  AuditEvent e = event("flow.refused");
+  e.verdict = to_text(VerdictKind::deny);
+  e.reason = "unreadable_name";
+  host_.audit().write(std::move(e));
+}
+
 void Lease::begin() {
   begun_ = true;
   ++host_.counters().allowed;
   active_ = BootClock::now();
   promise();
-  host_.audit().write(event(ruling_.observed ? "flow.observed" : "flow.open"));
+  const bool hidden = named_by_ == NamedBy::none || named_by_ == NamedBy::encrypted;
+  if (!unremarkable()) {
+    on_record_ = true;
+    host_.audit().write(event(ruling_.observed ? "flow.observed" : "flow.open"));
+  } else if (hidden && host_.log_refusal(source_.text() + "/unnamed")) {
+    host_.audit().write(event("flow.unnamed"));
+  }
+}
+
+bool Lease::unremarkable() const {
+  return !on_record_ && way_ == Way::intercepted && ruling_.reason == Reason::unprotected;
 }
 
 void Lease::end(std::string_view cause) {
+  if (unremarkable()) return;
   // A datagram that makes no flow is no news each time.
   if (!begun_ && protocol_ == Protocol::udp &&
       !host_.log_refusal(fmt::format("{}/{}", source_.text(), cause)))
@@ -187,6 +255,8 @@ AuditEvent Lease::event(std::string_view name) const {
   e.source = from_.text();
   e.destination = to_.text();
   if (protocol_ == Protocol::udp) e.destination += "/udp";
+  for (const WireName& host : names_) e.name += (e.name.empty() ? "" : ", ") + std::string(host.text());
+  e.named_by = to_text(named_by_);
   e.flow = flow_;
   return e;
 }

@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "proxy/flow_host.h"
 
@@ -15,6 +16,19 @@ namespace nightlatch {
 
 // How a flow came to us: sent by the rules, or by a client that asked for its destination.
 enum class Way : std::uint8_t { intercepted, asked };
+
+// How the host is known that a flow is for.
+enum class NamedBy : std::uint8_t {
+  unheard,    // no resource there names hosts
+  asked,      // the client asked the gate for it by name, and the gate looked it up
+  http,       // Host, or the request's target
+  tls,        // server_name in its ClientHello
+  quic,       // the same in QUIC
+  dns,        // it said none: what the device was told by the DNS
+  none,       // not at all: the address alone is judged
+  encrypted,  // nor here: the client may have hidden it (ECH)
+};
+[[nodiscard]] std::string_view to_text(NamedBy by);
 
 class Lease {
  public:
@@ -27,8 +41,14 @@ class Lease {
 
   // What the client has sent to say who it is: before judge().
   void present(const std::optional<CheckedCredential>& credential) { credential_ = credential; }
-  bool judge(WallTime now);  // who is it, and may they? The first verdict; true when the flow passes
-  bool audit_refusal();      // false: the same was written a moment ago
+  // A host that the flow is for: counts from the next verdict on. The one that was asked for comes first.
+  void name(const WireName& host, NamedBy by);
+  // The client names nobody, or may have hidden whom: what its device was told by the DNS counts.
+  void unnamed(NamedBy why);
+  // Who is it, and may they? Before bytes may move; true when the flow passes.
+  bool judge(WallTime now);
+  bool audit_refusal();     // false: the same was written a moment ago
+  void audit_unreadable();  // the flow ends: whom it is for cannot be told
   // A source that nothing is known of: no device, no neighbour. It may be made up.
   [[nodiscard]] bool from_nobody() const { return source_.device == DeviceId::none && !source_.mac; }
   void begin();  // bytes may move: audited, and the deadline runs
@@ -50,6 +70,9 @@ class Lease {
 
  private:
   [[nodiscard]] Ruling verdict(WallTime now);
+  // Nothing is to be written of a flow that was only heard: it came because hosts are named at its port, and
+  // is for none of them.
+  [[nodiscard]] bool unremarkable() const;
   void promise();  // the deadline of the ruling
   Cause ran_out(WallTime now);
 
@@ -61,10 +84,14 @@ class Lease {
   bool own_ = false;     // asked for, and leads to the gate itself
   bool inward_ = false;  // or to its loopback, its link or to many: only a resource can allow it
   std::optional<CheckedCredential> credential_;
+  std::vector<WireName> names_;
+  NamedBy named_by_ = NamedBy::unheard;
+  bool asked_by_name_ = false;
   Source source_;
   Ruling ruling_;
   Term term_ = Term::within;
   bool begun_ = false;
+  bool on_record_ = false;                               // flow.open was written
   std::uint64_t up_ = 0, down_ = 0, overstay_from_ = 0;  // bytes
   BootTime opened_;
   BootTime active_;

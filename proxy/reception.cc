@@ -45,10 +45,11 @@ void Reception::locate(std::string_view host) {
     located(Error::not_found("not a host name"));
     return;
   }
-  question_ =
-      host_.resolver().resolve(std::string(name->text()), [this](Result<std::vector<IpAddress>> found) {
+  question_ = host_.resolver().resolve(
+      std::string(name->text()), [this, name = *name](Result<std::vector<IpAddress>> found) {
         question_ = 0;
         if (state_ != State::open) return;
+        accepted_.asked_name = name;
         // One of them, chosen once: it is judged, and it is connected to.
         located(found ? Result<IpAddress>(found->front()) : Result<IpAddress>(found.error()));
       });

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <iterator>
 #include <set>
 
 #include "base/process.h"
@@ -157,10 +156,18 @@ Result<RulesInput> load_rules_input(Database& store) {
   auto office = load_office(store);
   if (!office) return office.error();
   for (const Resource& r : office->resources) {
-    std::copy_if(r.targets.begin(), r.targets.end(), std::back_inserter(input.targets),
-                 [](const Target& t) { return !t.host; });  // the kernel knows no names
+    for (const Target& t : r.targets) {
+      if (!t.host) {
+        input.targets.push_back(t);
+        continue;
+      }
+      // The kernel knows no names: everything to these ports comes to us, to be heard.
+      for (const char* all : {"0.0.0.0/0", "::/0"})
+        input.targets.push_back({.prefix = *Prefix::parse(all), .ports = t.ports, .protocol = t.protocol});
+    }
   }
   std::sort(input.targets.begin(), input.targets.end());
+  input.targets.erase(std::unique(input.targets.begin(), input.targets.end()), input.targets.end());
   input.unprotected = office->unprotected_allowed;
   auto lan = get_setting(store, "lan");
   if (!lan) return lan.error();

@@ -10,6 +10,7 @@
 #include "base/address.h"
 #include "base/fd.h"
 #include "base/result.h"
+#include "policy/host_name.h"
 
 namespace nightlatch {
 
@@ -25,6 +26,7 @@ struct Accepted {
   Fd fd;
   Endpoint source, destination;
   std::optional<CheckedCredential> credential{};  // that the client of an explicit proxy has sent
+  WireName asked_name{};                          // of the destination, when it asked for it by name
 };
 // errno is left as accept4() set it when there is none.
 [[nodiscard]] Accepted accept_flow(int listener);

@@ -14,6 +14,8 @@ namespace nightlatch {
 namespace {
 constexpr Millis kConnectTimeout{10'000};
 constexpr Millis kFirstBytes{300};
+constexpr Millis kHandshake{10'000};  // for the rest of a request or a ClientHello that has begun
+constexpr std::size_t kHearAtOnce = 4096;
 constexpr std::size_t kBudget = 512UL * 1024;  // bytes that one flow moves before the others have their turn
 }  // namespace
 
@@ -35,22 +37,29 @@ TcpFlow::TcpFlow(FlowHost& host, std::string id, Accepted accepted,
   }
   timer_.flow = this;
   lease_.present(accepted_.credential);
+  if (!accepted_.asked_name.text().empty()) lease_.name(accepted_.asked_name, NamedBy::asked);
 }
 
 void TcpFlow::start() {
-  if (lease_.judge(wall_now())) {
+  if (!lease_.judge(wall_now())) {
+    refuse();
+  } else if (introduction_ == nullptr && hears_names()) {
+    hear();
+  } else {
     connect();
-    return;
   }
+}
+
+void TcpFlow::refuse() {
   ++host_.counters().refused;
   lease_.audit_refusal();
   const Ruling& ruling = lease_.ruling();
   const bool mute = introduction_ == nullptr && (!ruling.readable || ruling.direct);
-  if (mute || host_.counters().refusing >= host_.most_refusing() ||
-      !host_.watch(legs_[Relay::client], accepted_.fd.get())) {
+  if (mute || host_.counters().refusing >= host_.most_refusing() || !watch_client()) {
     close_refused(true);
     return;
   }
+  close(upstream_, true);
   ++host_.counters().refusing;
   counted_ = true;
   if (introduction_) {
@@ -59,6 +68,76 @@ void TcpFlow::start() {
   }
   state_ = State::listening;
   set_timer(kFirstBytes);
+  listen();
+}
+
+bool TcpFlow::hears_names() const {
+  return host_.judge().hears_names(accepted_.destination.port, Protocol::tcp);
+}
+
+bool TcpFlow::watch_client() {
+  watched_ = watched_ || host_.watch(legs_[Relay::client], accepted_.fd.get());
+  return watched_;
+}
+
+// A client that waits for the server to speak first names nobody.
+void TcpFlow::hear() {
+  if (!watch_client()) {
+    end("too many descriptors", true);
+    return;
+  }
+  state_ = State::hearing;
+  set_timer(kFirstBytes);
+  if (!first_.empty() && first_name_.feed(first_) != FirstName::State::more) {
+    heard();
+  } else {
+    hear_more();
+  }
+}
+
+void TcpFlow::hear_more() {
+  while (state_ == State::hearing) {
+    const ssize_t n = recv(accepted_.fd.get(), host_.scratch().data(), kHearAtOnce, 0);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0 && errno == EAGAIN) return;
+    if (n < 0) {
+      end("reset", true);
+      return;
+    }
+    const std::string_view bytes(host_.scratch().data(), static_cast<std::size_t>(n));
+    if (first_.empty() && n > 0) set_timer(kHandshake);
+    first_ += bytes;
+    if (n == 0 || first_name_.feed(bytes) != FirstName::State::more) heard();
+  }
+}
+
+void TcpFlow::heard() {
+  switch (first_name_.state()) {
+    case FirstName::State::silent:
+    case FirstName::State::none:
+      lease_.unnamed(NamedBy::none);
+      break;
+    case FirstName::State::encrypted:
+    case FirstName::State::named:
+      for (const WireName& name : first_name_.names())
+        lease_.name(name, first_name_.is_tls() ? NamedBy::tls : NamedBy::http);
+      if (first_name_.state() == FirstName::State::encrypted) lease_.unnamed(NamedBy::encrypted);
+      break;
+    case FirstName::State::more:
+    case FirstName::State::unreadable:
+      lease_.audit_unreadable();
+      ++host_.counters().refused;
+      close_refused(true);
+      return;
+  }
+  host_.look_at_store();
+  if (!lease_.judge(wall_now())) {
+    refuse();
+  } else if (upstream_.valid()) {
+    relay();
+  } else {
+    connect();
+  }
 }
 
 void TcpFlow::connect() {
@@ -79,17 +158,34 @@ void TcpFlow::connected() {
     not_connected(error, fmt::format("upstream: {}", std::strerror(error)));
     return;
   }
+  if (!introduction_ || !hears_names()) {
+    relay();
+    return;
+  }
+  // The client speaks to its server once it is told that the way is open. What it says is heard before any of
+  // it goes there.
+  const std::string opened = introduction_->opened(own_endpoint(upstream_.get()));
+  introduction_.reset();
+  if (send(accepted_.fd.get(), opened.data(), opened.size(), MSG_NOSIGNAL) !=
+      static_cast<ssize_t>(opened.size())) {  // a few bytes: a client that takes not even these has gone
+    end("reset", true);
+    return;
+  }
+  hear();
+}
+
+void TcpFlow::relay() {
   state_ = State::relaying;
   relay_.attach(accepted_.fd.get(), upstream_.get());
   if (introduction_) {
     relay_.preload(Relay::upstream, introduction_->opened(own_endpoint(upstream_.get())));
-    relay_.preload(Relay::client, first_);
     introduction_.reset();
-    first_.clear();
   }
+  relay_.preload(Relay::client, first_);
+  first_ = {};
   lease_.begin();
   set_deadline();
-  if (!host_.watch(legs_[Relay::client], accepted_.fd.get())) {
+  if (!watch_client()) {
     end("too many descriptors", true);
     return;
   }
@@ -97,7 +193,7 @@ void TcpFlow::connected() {
 }
 
 void TcpFlow::not_connected(int error, const std::string& cause) {
-  if (!introduction_ || !host_.watch(legs_[Relay::client], accepted_.fd.get())) {
+  if (!introduction_ || !watch_client()) {
     end(cause, true);
     return;
   }
@@ -116,8 +212,11 @@ void TcpFlow::on_ready(Relay::Side side, bool readable, bool writable) {
       if (writable) relay_.writable(side);
       pump();
       break;
+    case State::hearing:
+      if (side == Relay::client) hear_more();
+      break;
     case State::listening:
-      hear();
+      listen();
       break;
     case State::answering:
       write_answer();
@@ -171,6 +270,9 @@ void TcpFlow::on_timer() {
       break;
     case State::relaying:
       end_if(lease_.at_due());
+      break;
+    case State::hearing:
+      heard();
       break;
     case State::listening:
       refuse_as(said_.give_up());

@@ -10,6 +10,7 @@
 
 #include "base/fd.h"
 #include "proxy/first_bytes.h"
+#include "proxy/first_name.h"
 #include "proxy/flow_host.h"
 #include "proxy/introduction.h"
 #include "proxy/lease.h"
@@ -22,6 +23,7 @@ class TcpFlow final : public LiveFlow {
  public:
   enum class State : std::uint8_t {
     fresh,       // accepted, not judged yet
+    hearing,     // its address may pass: waiting for the host's name in the client's first bytes
     connecting,  // allowed: the upstream connection is under way
     relaying,    // allowed: bytes go both ways
     listening,   // refused: waiting for the client's first bytes, to answer in its own protocol
@@ -59,10 +61,17 @@ class TcpFlow final : public LiveFlow {
   [[nodiscard]] bool live() const { return state_ == State::connecting || state_ == State::relaying; }
   void on_ready(Relay::Side side, bool readable, bool writable);
   void on_timer();
+  void refuse();
+  [[nodiscard]] bool hears_names() const;
+  void hear();
+  void hear_more();
+  void heard();
   void connect();
   void connected();
+  void relay();
+  [[nodiscard]] bool watch_client();
   void not_connected(int error, const std::string& cause);
-  void hear();
+  void listen();
   void turn_away();
   void refuse_as(Speech speech);
   void answer(const std::string& page_url);
@@ -85,12 +94,14 @@ class TcpFlow final : public LiveFlow {
   std::array<Leg, 2> legs_;
   Timer timer_;
   std::unique_ptr<Introduction> introduction_;
-  std::string first_;
+  std::string first_;  // what the client has said that nobody has got yet
+  FirstName first_name_;
   FirstBytes said_;
   std::string answer_;
   std::size_t answered_ = 0;
   std::size_t thrown_away_ = 0;
   bool counted_ = false;  // among those being refused
+  bool watched_ = false;  // the client
 };
 
 }  // namespace nightlatch

@@ -16,7 +16,11 @@ constexpr Millis kLinger{3000};
 constexpr std::size_t kMostThrownAway = 1U << 20U;  // a client that keeps sending is cut off
 }  // namespace
 
-void TcpFlow::hear() {
+void TcpFlow::listen() {
+  if (const Speech speech = said_.feed(std::exchange(first_, {})); speech != Speech::unknown) {
+    refuse_as(speech);
+    return;
+  }
   while (state_ == State::listening) {
     const ssize_t n = recv(accepted_.fd.get(), host_.scratch().data(), 4096, 0);
     if (n < 0 && errno == EINTR) continue;
@@ -73,8 +77,8 @@ void TcpFlow::answer(const std::string& page_url) {
     answer_with(introduction_->refused(lease_.ruling(), page_url));
     return;
   }
-  const Refusal refusal =
-      refuse(said_, refusal_line(lease_.ruling().kind, lease_.ruling().resource_name, page_url), page_url);
+  const Refusal refusal = nightlatch::refuse(
+      said_, refusal_line(lease_.ruling().kind, lease_.ruling().resource_name, page_url), page_url);
   if (refusal.reset) {
     close_refused(true);
     return;
@@ -121,6 +125,7 @@ void TcpFlow::linger() {
 
 void TcpFlow::close_refused(bool reset) {
   close(accepted_.fd, reset);
+  close(upstream_, true);
   timer_.unlink();
   if (std::exchange(counted_, false)) --host_.counters().refusing;
   state_ = State::done;

@@ -74,9 +74,9 @@ void UdpAssociation::take(std::string_view datagram) {
   const SocksDatagram d = parse_socks_datagram(datagram);
   if (d.kind != SocksDatagram::Kind::whole) return;
   if (d.to.name.empty()) {
-    send_to({d.to.address, d.to.port}, d.payload);
+    send_to({d.to.address, d.to.port}, {}, d.payload);
   } else if (const auto address = address_in(d.to.name)) {
-    send_to({*address, d.to.port}, d.payload);
+    send_to({*address, d.to.port}, {}, d.payload);
   } else {
     send_to_name(d.to, d.payload);
   }
@@ -88,13 +88,13 @@ void UdpAssociation::send_to_name(const SocksAddress& to, std::string_view paylo
   if (!wire) return;
   const std::string name(wire->text());
   if (const auto known = names_.find(name); known != names_.end()) {
-    if (known->second.address) send_to({*known->second.address, to.port}, payload);
+    if (known->second.address) send_to({*known->second.address, to.port}, *wire, payload);
     return;
   }
   if (names_.size() >= kMostNames) return;
   names_.emplace(name, Name{.address = {}, .question = 0, .first = std::string(payload), .port = to.port});
   const std::uint64_t question =
-      host_.resolver().resolve(name, [this, name](const Result<std::vector<IpAddress>>& found) {
+      host_.resolver().resolve(name, [this, name, wire = *wire](const Result<std::vector<IpAddress>>& found) {
         const auto asked = names_.find(name);
         if (asked == names_.end() || done_) return;
         if (!found) {
@@ -104,20 +104,22 @@ void UdpAssociation::send_to_name(const SocksAddress& to, std::string_view paylo
         asked->second.question = 0;
         asked->second.address = found->front();
         const std::string first = std::exchange(asked->second.first, {});
-        send_to({found->front(), asked->second.port}, first);
+        send_to({found->front(), asked->second.port}, wire, first);
       });
   if (const auto asked = names_.find(name); asked != names_.end() && !asked->second.address)
     asked->second.question = question;
 }
 
-void UdpAssociation::send_to(const Endpoint& destination, std::string_view payload) {
-  if (const auto known = flows_.find(destination); known != flows_.end()) {
+void UdpAssociation::send_to(const Endpoint& destination, const WireName& name, std::string_view payload) {
+  const std::pair target(destination, std::string(name.text()));
+  if (const auto known = flows_.find(target); known != flows_.end()) {
     known->second->deliver(payload);
     return;
   }
   const std::string id = host_.next_id();
   Lease lease(host_, id, control_.source, destination, Protocol::udp, Way::asked);
   lease.present(control_.credential);
+  if (!name.text().empty()) lease.name(name, NamedBy::asked);
   if (!lease.judge(wall_now())) {
     refuse_datagram(host_, lease);
     return;
@@ -128,9 +130,10 @@ void UdpAssociation::send_to(const Endpoint& destination, std::string_view paylo
   auto flow =
       std::make_unique<UdpFlow>(host_, static_cast<UdpHost&>(*this), id, key, std::move(lease), Way::asked);
   UdpFlow& f = *flow;
-  flows_.emplace(destination, &f);
+  flows_.emplace(target, &f);
   host_.adopt(std::move(flow));
-  if (f.open()) f.deliver(payload);
+  f.start();
+  f.deliver(payload);
 }
 
 void UdpAssociation::make_room() {

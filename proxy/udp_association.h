@@ -3,6 +3,7 @@
 // like any other; answers come only from destinations that were sent to. Worker's thread.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 #include <unordered_map>
@@ -47,12 +48,14 @@ class UdpAssociation final : public LiveFlow, private UdpHost {
   void to_client(const UdpKey& key, std::size_t first, std::size_t count) override;
   void misdelivered(std::size_t /*i*/, const Endpoint& /*client*/, const Endpoint& /*destination*/) override {
   }
-  void ended(UdpFlow& flow) override { flows_.erase(flow.key().destination); }
+  void ended(UdpFlow& flow) override {
+    std::erase_if(flows_, [&](const auto& known) { return known.second == &flow; });
+  }
 
   void read_control();
   void take(std::string_view datagram);
   void send_to_name(const SocksAddress& to, std::string_view payload);
-  void send_to(const Endpoint& destination, std::string_view payload);
+  void send_to(const Endpoint& destination, const WireName& name, std::string_view payload);
   void make_room();
 
   FlowHost& host_;
@@ -60,7 +63,7 @@ class UdpAssociation final : public LiveFlow, private UdpHost {
   Fd fd_;
   Endpoint client_;  // where its datagrams come from; port 0: not known yet
   Leg control_leg_, leg_;
-  std::unordered_map<Endpoint, UdpFlow*> flows_;
+  std::map<std::pair<Endpoint, std::string>, UdpFlow*> flows_;  // by destination and the name it was asked by
   std::unordered_map<std::string, Name> names_;
   bool done_ = false;
 };

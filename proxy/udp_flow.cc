@@ -10,12 +10,90 @@ constexpr Millis kOneSided{30'000};    // idle, while only the client has spoken
 constexpr Millis kBothSides{180'000};  // idle, once the server has answered
 constexpr Millis kAfterAnswer{2'000};  // DNS: every question is answered
 constexpr std::uint16_t kDns = 53;
+constexpr Millis kHear{3'000};  // for the rest of a QUIC client's first words
+constexpr std::size_t kMostWaiting = 16, kMostWaitingBytes = 32768;  // datagrams meanwhile
 constexpr std::size_t kBatches = 8;  // of datagrams, each way, before the others have their turn
 }  // namespace
 
 UdpFlow::UdpFlow(FlowHost& host, UdpHost& maker, std::string id, UdpKey key, Lease lease, Way way)
     : LiveFlow(std::move(id)), host_(host), maker_(maker), way_(way), key_(key), lease_(std::move(lease)) {
   client_.flow = upstream_.flow = timer_.flow = this;
+}
+
+void UdpFlow::start() {
+  if (!host_.judge().hears_names(key_.destination.port, Protocol::udp)) {
+    open();
+    return;
+  }
+  hearing_ = std::make_unique<Hearing>();
+  ++host_.counters().hearing;
+  host_.wheel().set(timer_, BootClock::now() + kHear);
+}
+
+// What the client sends is looked at before it goes on; false when it does not go on now, or never.
+bool UdpFlow::hears(std::string_view payload) {
+  if (!hearing_) return true;
+  const bool long_header = !payload.empty() && (static_cast<unsigned char>(payload.front()) & 0x80U) != 0;
+  if (hearing_->decided && !long_header) return true;
+  const QuicState before = hearing_->quic.state();
+  const QuicState state = hearing_->quic.feed(bytes_of(payload));
+  if (state == QuicState::malformed) {
+    refuse("unreadable_name");
+    return false;
+  }
+  if (!hearing_->decided) {
+    keep(payload);
+    if (!done_ && state != QuicState::more) heard();
+    return false;
+  }
+  // A connection may begin on a flow that was taken for something else.
+  if (state == QuicState::found && before != QuicState::found) heard();
+  return !done_;
+}
+
+void UdpFlow::keep(std::string_view payload) {
+  Hearing& h = *hearing_;
+  if (h.waiting.size() >= kMostWaiting || h.bytes + payload.size() > kMostWaitingBytes) {
+    refuse("unreadable_name");
+    return;
+  }
+  h.waiting.emplace_back(payload);
+  h.bytes += payload.size();
+}
+
+void UdpFlow::heard() {
+  const QuicInitial& quic = hearing_->quic;
+  const bool found = quic.state() == QuicState::found;
+  const auto name = found ? WireName::read(quic.hello().server_name) : std::nullopt;
+  if (name) lease_.name(*name, NamedBy::quic);
+  const bool hidden = found && quic.hello().has_ech;
+  if (!name || hidden) lease_.unnamed(hidden ? NamedBy::encrypted : NamedBy::none);
+  host_.look_at_store();
+  if (hearing_->decided) {
+    rejudge();
+    return;
+  }
+  decide();
+  if (!lease_.judge(wall_now())) {
+    refuse_datagram(host_, lease_);
+    maker_.tell_client(key_, port_unreachable(key_.client.address.is_v4()));
+    finish();
+    return;
+  }
+  if (!open()) return;
+  for (const std::string& payload : std::exchange(hearing_->waiting, {})) pass(payload);
+}
+
+// Whom the client asks for cannot be told, or it has said another than before.
+void UdpFlow::refuse(std::string_view why) {
+  if (hearing_->decided) {
+    cut(why);
+    return;
+  }
+  ++host_.counters().refused;
+  lease_.audit_unreadable();
+  maker_.tell_client(key_, port_unreachable(key_.client.address.is_v4()));
+  finish();
 }
 
 bool UdpFlow::open() {
@@ -48,14 +126,32 @@ void UdpFlow::deliver(std::size_t first, std::size_t count) {
   if (done_ || count == 0) return;
   Datagrams& d = host_.datagrams();
   std::uint64_t bytes = 0;
-  for (std::size_t i = first; i < first + count; ++i) bytes += d.bytes(i).size();
+  for (std::size_t i = first; i < first + count; ++i) {
+    // What was looked at before this one has gone on; what comes behind it is looked at next.
+    if (hears(d.bytes(i))) {
+      bytes += d.bytes(i).size();
+      continue;
+    }
+    send_on(first, i - first, bytes);
+    deliver(i + 1, first + count - i - 1);
+    return;
+  }
+  send_on(first, count, bytes);
+}
+
+void UdpFlow::send_on(std::size_t first, std::size_t count, std::uint64_t bytes) {
+  if (done_ || count == 0) return;
+  Datagrams& d = host_.datagrams();
   d.send(upstream_.fd.get(), first, count);  // what ICMP says of it comes as an event
   asked_ += count;
   lease_.moved(bytes, 0);
 }
 
 void UdpFlow::deliver(std::string_view payload) {
-  if (done_) return;
+  if (!done_ && hears(payload)) pass(payload);
+}
+
+void UdpFlow::pass(std::string_view payload) {
   // The first try may only be told what the network said of an earlier datagram.
   if (send(upstream_.fd.get(), payload.data(), payload.size(), MSG_NOSIGNAL) < 0 && errno != EAGAIN)
     (void)send(upstream_.fd.get(), payload.data(), payload.size(), MSG_NOSIGNAL);
@@ -136,6 +232,10 @@ void UdpFlow::set_timer() { host_.wheel().set(timer_, due()); }
 
 void UdpFlow::on_timer() {
   if (done_) return;
+  if (hearing_ && !hearing_->decided) {
+    refuse("unreadable_name");
+    return;
+  }
   const BootTime now = BootClock::now();
   if (now >= lease_.due()) {
     if (const Lease::Cause cause = lease_.at_due()) {
@@ -151,7 +251,7 @@ void UdpFlow::on_timer() {
 }
 
 void UdpFlow::rejudge() {
-  if (done_) return;
+  if (done_ || (hearing_ && !hearing_->decided)) return;
   if (const Lease::Cause cause = lease_.rejudge()) {
     cut(*cause);
   } else {
@@ -177,6 +277,15 @@ void UdpFlow::cut(std::string_view cause) {
 
 void UdpFlow::end(std::string_view cause) {
   lease_.end(cause);
+  finish();
+}
+
+void UdpFlow::decide() {
+  if (!std::exchange(hearing_->decided, true)) --host_.counters().hearing;
+}
+
+void UdpFlow::finish() {
+  if (hearing_) decide();
   for (Leg* leg : {&client_, &upstream_}) {
     if (!leg->fd.valid()) continue;
     host_.unwatch(leg->fd.get());

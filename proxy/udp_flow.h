@@ -1,16 +1,20 @@
 // UdpFlow: the datagrams between one client (address and port) and one destination, for as long as they may
 // pass. Exists only when it is allowed: a refused datagram leaves nothing behind (proxy/udp_listener.h). It
 // has two connected sockets, so that datagrams move without a look-up: `client_` stands where the destination
-// is, `upstream_` where the client is.
+// is, `upstream_` where the client is. Where resources name hosts, it first hears which one a QUIC client
+// asks for; until then it keeps what comes, and has no sockets.
 #pragma once
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <string>
+#include <vector>
 
 #include "base/fd.h"
 #include "proxy/flow_host.h"
 #include "proxy/lease.h"
+#include "proxy/quic_initial.h"
 #include "proxy/udp_sockets.h"
 
 namespace nightlatch {
@@ -37,8 +41,7 @@ class UdpHost {  // what made it: the listener, or a client's SOCKS association
 class UdpFlow final : public LiveFlow {
  public:
   UdpFlow(FlowHost& host, UdpHost& maker, std::string id, UdpKey key, Lease lease, Way way);
-  // False, and it has ended: no socket could be had.
-  bool open();
+  void start();
   void deliver(std::size_t first, std::size_t count);  // what the listener has received for it
   void deliver(std::string_view payload);
 
@@ -54,6 +57,12 @@ class UdpFlow final : public LiveFlow {
   [[nodiscard]] const Lease& lease() const { return lease_; }
 
  private:
+  struct Hearing {
+    QuicInitial quic;
+    bool decided = false;
+    std::vector<std::string> waiting;  // datagrams, until the host is known
+    std::size_t bytes = 0;
+  };
   struct Leg final : Ready {
     UdpFlow* flow = nullptr;
     Fd fd;
@@ -67,6 +76,15 @@ class UdpFlow final : public LiveFlow {
 
   void on_ready(Leg& leg, bool can_read, bool can_write);
   void on_timer();
+  bool open();
+  [[nodiscard]] bool hears(std::string_view payload);
+  void keep(std::string_view payload);
+  void heard();
+  void refuse(std::string_view why);
+  void decide();
+  void finish();
+  void pass(std::string_view payload);
+  void send_on(std::size_t first, std::size_t count, std::uint64_t bytes);
   std::size_t from_client();
   std::size_t from_upstream();
   [[nodiscard]] BootTime due() const;
@@ -80,6 +98,7 @@ class UdpFlow final : public LiveFlow {
   Leg client_, upstream_;
   Timer timer_;
   std::uint64_t asked_ = 0, answered_ = 0;  // datagrams
+  std::unique_ptr<Hearing> hearing_;        // for as long as it lives, at a port where hosts are named
   bool done_ = false;
 };
 

@@ -5,8 +5,9 @@
 namespace nightlatch {
 
 namespace {
-constexpr std::size_t kSecondChances = 8;  // looked at before one is ended that is not idle
-}
+constexpr std::uint64_t kMostHearing = 256;  // flows whose host is not known yet
+constexpr std::size_t kSecondChances = 8;    // looked at before one is ended that is not idle
+}  // namespace
 
 Status UdpListener::open(std::string* v6_error) {
   door4_.listener = door6_.listener = this;
@@ -68,7 +69,7 @@ void UdpListener::take(std::size_t i, const UdpKey& key) {
     return;
   }
   const std::string owner = lease.source().text();
-  if (!make_room(owner)) {
+  if (host_.counters().hearing >= kMostHearing || !make_room(owner)) {
     ++overloaded_;
     return;
   }
@@ -80,7 +81,8 @@ void UdpListener::take(std::size_t i, const UdpKey& key) {
   flows_.emplace(key, Known{&f, owner, std::prev(line.end()), f.lease().active()});
   host_.adopt(std::move(flow));
   ++accepted_;
-  if (f.open()) f.deliver(i, 1);
+  f.start();
+  f.deliver(i, 1);
 }
 
 void UdpListener::tell_client(const UdpKey& key, IcmpError error) {

@@ -27,12 +27,13 @@ constexpr Millis kClockJump{1'000};
 Millis offset_now() { return wall_now().time_since_epoch() - BootClock::now().time_since_epoch(); }
 }  // namespace
 
-Worker::Worker(unsigned index, std::string store_path, AuditWriter& audit, HoldDesk& desk,
+Worker::Worker(unsigned index, std::string store_path, AuditWriter& audit, HoldDesk& desk, NameKeeper& names,
                std::atomic<std::uint64_t>& all_flows)
     : index_(index),
       store_path_(std::move(store_path)),
       audit_(audit),
       desk_(desk),
+      names_(names),
       all_flows_(all_flows),
       scratch_(std::make_unique<char[]>(kScratch)),  // NOLINT
       wheel_(BootClock::now()),
@@ -80,6 +81,7 @@ Status Worker::open() {
   resolver_ = std::move(*resolver);
   watch_neighbours();
   follow_settings();
+  follow_dns();
   tcp_.listen(true);
   udp_->listen(true);
   return Done{};
@@ -215,6 +217,39 @@ void Worker::watch_neighbours() {
   });
 }
 
+void Worker::look_at_store() {
+  changed_ = judge_->refresh(wall_now()) || changed_;
+  overhear();
+}
+
+// The flow that is about to be judged may be for a host that its device was told of a moment ago.
+void Worker::overhear() {
+  if (!watching_dns_) return;
+  dns_.read([this](const DnsWatch::Told& told) {
+    if (!judge_->is_named(told.name.text())) return;
+    dns_.remember(judge_->identify(told.client).text(), told.name, told.addresses, BootClock::now());
+    heard(told.name);
+  });
+}
+
+std::vector<WireName> Worker::told(const Source& source, const IpAddress& address) {
+  return dns_.names_of(source.text(), address, BootClock::now());
+}
+
+void Worker::heard(const WireName& host) {
+  if (log_refusal(fmt::format("host/{}", host.text()))) names_.heard(host.text());
+}
+
+void Worker::follow_dns() {
+  if (std::exchange(watching_dns_, judge_->overhears_dns()) == watching_dns_) return;
+  if (!watching_dns_) {
+    dns_ = {};
+    return;
+  }
+  if (const Status opened = dns_.open(judge_->lan()); !opened && index_ == 0)
+    log_warning("the DNS answers of devices cannot be seen: {}", opened.error().message);
+}
+
 void Worker::rejudge_all() {
   for (const auto& [id, flow] : flows_) flow->rejudge();
   sweep();
@@ -229,8 +264,13 @@ void Worker::tick() {
     if (std::chrono::abs(offset - wall_offset_) > kClockJump) changed_ = true;
     wall_offset_ = offset;
     if (std::exchange(changed_, false)) rejudge_all();
-    if (judge_->neighbours_generation() != neighbours_seen_) watch_neighbours();
+    if (judge_->neighbours_generation() != neighbours_seen_) {
+      watch_neighbours();
+      watching_dns_ = false;  // other interfaces
+    }
+    follow_dns();
   }
+  overhear();
   if (ticks_ % kSettingsTicks == 0 && !stopping_) follow_settings();
   sweep();
   tcp_.resume(now);

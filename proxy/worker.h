@@ -15,8 +15,10 @@
 #include <vector>
 
 #include "net/loop.h"
+#include "proxy/dns_watch.h"
 #include "proxy/explicit_listener.h"
 #include "proxy/flow_host.h"
+#include "proxy/name_keeper.h"
 #include "proxy/tcp_listener.h"
 #include "proxy/udp_listener.h"
 
@@ -28,7 +30,7 @@ struct WorkerStats {  // written by the worker, read by anybody
 
 class Worker final : private FlowHost {
  public:
-  Worker(unsigned index, std::string store_path, AuditWriter& audit, HoldDesk& desk,
+  Worker(unsigned index, std::string store_path, AuditWriter& audit, HoldDesk& desk, NameKeeper& names,
          std::atomic<std::uint64_t>& all_flows);
   ~Worker() override;
   [[nodiscard]] Status open();  // binds; before start()
@@ -51,7 +53,9 @@ class Worker final : private FlowHost {
   bool watch(Ready& ready, int fd) override;
   bool listen(Ready& ready, int fd) override;
   void unwatch(int fd) override;
-  void look_at_store() override { changed_ = judge_->refresh(wall_now()) || changed_; }
+  void look_at_store() override;
+  void heard(const WireName& host) override;
+  std::vector<WireName> told(const Source& source, const IpAddress& address) override;
   bool room() override { return all_flows_.load(std::memory_order_relaxed) < judge_->max_flows(); }
   std::string next_id() override;
   LiveFlow& adopt(std::unique_ptr<LiveFlow> flow) override;
@@ -70,12 +74,15 @@ class Worker final : private FlowHost {
   void watch_neighbours();
   void sweep();  // frees the flows that have ended
   void follow_settings();
+  void follow_dns();
+  void overhear();
   void publish();
 
   unsigned index_;
   std::string store_path_;
   AuditWriter& audit_;
   HoldDesk& desk_;
+  NameKeeper& names_;
   std::atomic<std::uint64_t>& all_flows_;
   WorkerStats stats_;
   Counters counters_;
@@ -92,6 +99,8 @@ class Worker final : private FlowHost {
   TcpListener tcp_{*this};
   std::optional<UdpListener> udp_;
   ExplicitListener socks_, http_;
+  DnsWatch dns_;
+  bool watching_dns_ = false;
   std::unique_ptr<Resolver> resolver_;
   std::vector<IpAddress> own_addresses_;
   std::unordered_map<std::string, std::unique_ptr<LiveFlow>> flows_;

@@ -50,6 +50,8 @@ constexpr std::array kTextFields{Field{"event", &AuditEvent::event},
                                  Field{"reason", &AuditEvent::reason},
                                  Field{"source", &AuditEvent::source},
                                  Field{"destination", &AuditEvent::destination},
+                                 Field{"name", &AuditEvent::name},
+                                 Field{"named_by", &AuditEvent::named_by},
                                  Field{"flow", &AuditEvent::flow},
                                  Field{"detail", &AuditEvent::detail}};
 struct Count {

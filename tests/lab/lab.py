@@ -233,22 +233,27 @@ class Office:
 
     def name_server(self, names: dict[str, str] | None = None) -> None:
         """A real resolver for the zone lan., on the server; the gate asks it."""
-        records = [f"--host-record={name},{address}" for name, address in (names or {}).items() if address]
+        self.run_name_server(self.WIKI[4], names or {}, self.WIKI[6])
+        self.gate_ns.resolver(self.WIKI[4])
+
+    def run_name_server(self, address: str, names: dict[str, str], *more: str) -> subprocess.Popen:
+        """dnsmasq at these addresses of the servers; `names` to "ADDRESS" or "IPV4,IPV6"."""
+        records = [f"--host-record={name},{where}" for name, where in names.items() if where]
         process = subprocess.Popen(
             self.server_ns.argv("dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--no-resolv", "--no-hosts",
                                 "--no-poll", "--pid-file=", "--user=root", "--bind-interfaces", "--local=/lan/",
-                                "--cache-size=0", f"--listen-address={self.WIKI[4]}", f"--listen-address={self.WIKI[6]}",
-                                "--dns-forward-max=10000", *records),
+                                "--cache-size=0", "--dns-forward-max=10000",
+                                *(f"--listen-address={at}" for at in (address, *more)), *records),
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         self._close.callback(lambda: (process.terminate(), process.wait(10)))
-        self.gate_ns.resolver(self.WIKI[4])
 
         def listens():
             with self.server_ns.inside():
                 sock = socket.socket()
             with sock:
-                return sock.connect_ex((self.WIKI[4], 53)) == 0
+                return sock.connect_ex((address, 53)) == 0
         until(listens, 5, "dnsmasq listens")
+        return process
 
     # -- the command line --------------------------------------------------------------------------------------
     def cli(self, *arguments: str, expect: int | None = 0, input: str = "") -> subprocess.CompletedProcess:

@@ -45,9 +45,8 @@ inline std::string records(std::string_view message, std::size_t piece = 16384) 
 // Whether policy may rely on it. Said in other words than the parser says it.
 inline bool is_proper_host_name(std::string_view name) {
   if (name.empty() || name.size() > 253 || name.find("..") != std::string_view::npos) return false;
-  if (name.front() == '.' || name.back() == '.' || name.front() == '-' || name.back() == '-') return false;
-  if (name.find(".-") != std::string_view::npos || name.find("-.") != std::string_view::npos) return false;
-  const std::string_view good = "abcdefghijklmnopqrstuvwxyz0123456789-.";
+  if (name.front() == '.' || name.back() == '.') return false;
+  const std::string_view good = "abcdefghijklmnopqrstuvwxyz0123456789-_.";
   if (name.find_first_not_of(good) != std::string_view::npos) return false;
   std::size_t run = 0;
   for (const char c : name) {

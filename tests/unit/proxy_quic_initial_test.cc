@@ -139,7 +139,7 @@ TEST(QuicInitial, CryptoThatContradictsItself) {
 }
 
 TEST(QuicInitial, AHelloThatIsNone) {
-  EXPECT_EQ(heard_frames(crypto(0, handshake(hello_body(sni("a_b"))))), "malformed");
+  EXPECT_EQ(heard_frames(crypto(0, handshake(hello_body(sni("a b"))))), "malformed");
   EXPECT_EQ(heard_frames(crypto(0, handshake("x", 2))), "malformed");
   EXPECT_EQ(heard_frames(crypto(0, from_hex("01ffffff"))), "malformed") << "too long";
   EXPECT_EQ(heard_frames(crypto(0, from_hex("01"))), "more");

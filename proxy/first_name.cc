@@ -1,0 +1,91 @@
+#include "proxy/first_name.h"
+
+#include "policy/host_address.h"
+#include "proxy/http_fields.h"
+#include "proxy/http_target.h"
+
+namespace nightlatch {
+
+namespace {
+constexpr char kTlsHandshake = '\x16';  // RFC 8446 section 5.1
+constexpr std::size_t kMostLine = 8192;
+}  // namespace
+
+FirstName::State FirstName::feed(std::string_view bytes) {
+  if (bytes.empty() || (state_ != State::silent && state_ != State::more)) return state_;
+  if (state_ == State::silent) {
+    if (bytes.front() == kTlsHandshake) tls_ = std::make_unique<ClientHelloStream>();
+    if (bytes.front() >= 'A' && bytes.front() <= 'Z')
+      http_ = std::make_unique<HttpHeadReader>(HttpHeadReader::Kind::request, HttpHeadReader::Limits{});
+  }
+  state_ = tls_ ? feed_tls(bytes) : http_ ? feed_http(bytes) : State::none;
+  return state_;
+}
+
+FirstName::State FirstName::feed_tls(std::string_view bytes) {
+  switch (tls_->feed(bytes_of(bytes))) {
+    case HelloState::more:
+      return State::more;
+    case HelloState::not_tls:
+      return State::none;
+    case HelloState::malformed:
+      return State::unreadable;
+    case HelloState::found:
+      break;
+  }
+  const ClientHello& hello = tls_->hello();
+  if (const auto name = WireName::read(hello.server_name)) names_.push_back(*name);
+  if (hello.has_ech) return State::encrypted;
+  return names_.empty() ? State::none : State::named;
+}
+
+FirstName::State FirstName::feed_http(std::string_view bytes) {
+  // Until its first line is over it may be another protocol that begins with a capital letter.
+  if (line_.find('\n') == std::string::npos && line_.size() < kMostLine) line_ += bytes;
+  std::string_view rest = bytes;
+  switch (http_->feed(rest)) {
+    case HttpHeadReader::Progress::more:
+      return State::more;
+    case HttpHeadReader::Progress::complete:
+      return read_head(http_->take());
+    case HttpHeadReader::Progress::failed:
+      break;
+  }
+  const std::string_view first = std::string_view(line_).substr(0, line_.find('\n'));
+  return first.find(" HTTP/1.") == std::string_view::npos ? State::none : State::unreadable;
+}
+
+// Both the target and Host, when they differ: one server goes by the one, another by the other (RFC 9112
+// section 3.2.2).
+FirstName::State FirstName::read_head(const HttpHead& head) {
+  if (count_fields(head.fields, "host") > 1) return State::unreadable;
+  if (head.method == "CONNECT") return State::none;  // it speaks to a proxy, and names somebody behind it
+  AbsoluteTarget target;
+  switch (parse_absolute(head.target, target)) {
+    case TargetFault::none:
+      if (!add(target.authority.host)) return State::unreadable;
+      break;
+    case TargetFault::malformed:
+      return State::unreadable;
+    case TargetFault::not_absolute:
+    case TargetFault::not_http:
+      break;
+  }
+  const std::string_view host = find_field(head.fields, "host");
+  if (!host.empty()) {
+    const auto authority = parse_authority(host, 80);
+    if (!authority || !add(authority->host)) return State::unreadable;
+  }
+  return names_.empty() ? State::none : State::named;
+}
+
+// An address names nobody.
+bool FirstName::add(std::string_view host) {
+  if (address_in(host)) return true;
+  const auto name = WireName::read(host);
+  if (!name) return false;
+  if (names_.empty() || names_.front() != *name) names_.push_back(*name);
+  return true;
+}
+
+}  // namespace nightlatch
