@@ -44,6 +44,8 @@ OfficeData big_office() {
     r.targets.push_back(*parse_target("10.0.0.0/16:100-" + std::to_string(200 + i), "x"));
     o.resources.push_back(r);
   }
+  o.resources[7].targets.push_back(*parse_target("wiki.lan:443", "x"));
+  o.resources[8].targets.push_back(*parse_target("*.corp.lan:443", "x"));
   for (int i = 1; i <= 60; ++i) {
     Policy p;
     p.id = PolicyId(i);
@@ -73,6 +75,7 @@ TEST(Allocation, DecideAllocatesNothing) {
   const Token token{
       .id = TokenId(1), .name = "t", .user = UserId(9), .limited = true, .resources = {ResourceId(7)}};
   const Device laptop{DeviceId(1), "laptop", {}, {}, DeviceState::active, false, {}};
+  const std::array<std::string_view, 2> names{"wiki.lan", "a.corp.lan"};
   std::uint64_t kinds = 0;
   const auto before = allocations.load();
   for (std::uint32_t i = 0; i < 20'000; ++i) {
@@ -82,7 +85,8 @@ TEST(Allocation, DecideAllocatesNothing) {
       s.presence = Presence{UserId(i % 60), now - Seconds(i * 3 % 40'000), now - Seconds(i % 4000), 1};
     if (i % 4 == 0) s.credential = SentCredential{i % 8 == 0 ? nullptr : &token};
     const Destination d{IpAddress::v4(0x0a000000U | (i % 60) << 8 | 7),
-                        static_cast<std::uint16_t>(i % 2 == 0 ? 443 : i % 500 + 1), Protocol::tcp};
+                        static_cast<std::uint16_t>(i % 2 == 0 ? 443 : i % 500 + 1), Protocol::tcp,
+                        std::span(names).first(i % 3), 1};
     kinds |= 1ULL << static_cast<unsigned>(decide(office, s, d, now).reason);
     kinds |= 1ULL << static_cast<unsigned>(
                  decide_resource(office, s, office.data().resources[i % 200], now).reason);

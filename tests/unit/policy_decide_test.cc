@@ -316,6 +316,63 @@ TEST_F(Decide, AResourceAsAWholeIsJudgedByItsOwnPoliciesOnly) {
   EXPECT_EQ(decide_resource(*office, subject, resource(50, "10.0.0.1:1"), kNow).reason, Reason::no_policy);
 }
 
+// The address 10.0.0.7 is in r1 (Alice, 8 h) and in r2; wiki.lan in r4 (Bob as well, 1 h).
+class DecideByName : public Decide {
+ protected:
+  DecideByName() {
+    data.resources.push_back(resource(4, "wiki.lan:443"));
+    data.host_addresses = {{*HostPattern::parse("wiki.lan", "x"), *IpAddress::parse("192.0.2.4")}};
+    policy(1, {kR1, kR2}).users = {kAlice};
+    Policy& by_name = policy(4, {ResourceId(4)});
+    by_name.users = {kAlice, kBob};
+    by_name.terms.session = 1_h;
+  }
+  std::string to(const char* address, std::vector<std::string_view> names, std::size_t found_by = 0) {
+    office.emplace(data);
+    last = decide(*office, subject, {*IpAddress::parse(address), 443, Protocol::tcp, names, found_by}, kNow);
+    std::string out = std::string(to_text(last.kind)) + ' ' + std::string(to_text(last.reason));
+    return last.policy != nullptr ? out + " " + last.policy->name : out;
+  }
+  Verdict last;
+};
+
+TEST_F(DecideByName, AddressAndNameMustBothAllow) {
+  sign_in(kAlice, 2_h);
+  EXPECT_EQ(to("10.0.0.7", {}), "allow fresh p1");
+  EXPECT_EQ(to("10.0.0.7", {"wiki.lan"}), "sign_in expired p4") << "the name asks for more";
+  EXPECT_EQ(to("10.0.0.7", {"else.lan"}), "allow fresh p1") << "a name of nobody changes nothing";
+  sign_in(kBob, Millis(0));
+  EXPECT_EQ(to("192.0.2.9", {"wiki.lan"}), "allow fresh p4");
+  EXPECT_EQ(to("10.0.0.7", {"wiki.lan"}), "deny no_policy") << "a name opens no address";
+}
+
+TEST_F(DecideByName, AnAddressOfAHostIsThatHostsWhateverTheClientSays) {
+  EXPECT_EQ(to("192.0.2.4", {}), "sign_in no_sign_in p4");
+  EXPECT_EQ(to("192.0.2.4", {"else.lan"}), "sign_in no_sign_in p4");
+  EXPECT_EQ(to("192.0.2.5", {}), "allow unprotected");
+  EXPECT_EQ(to("64:ff9b::192.0.2.4", {}), "sign_in no_sign_in p4") << "through a translator too";
+}
+
+TEST_F(DecideByName, TheFirstToEndEndsItAndTheStricterTermsHold) {
+  data.policies[0].terms.on_expiry = {Expiry::Kind::keep, 8_h};
+  data.policies[1].terms.on_expiry = {Expiry::Kind::drain, Seconds(60)};
+  data.policies[0].terms.idle = Seconds(900);
+  sign_in(kAlice, Millis(0));
+  EXPECT_EQ(to("10.0.0.7", {"wiki.lan"}), "allow fresh p4");
+  EXPECT_EQ(last.until, kNow + 1_h);
+  EXPECT_EQ(last.on_expiry, (Expiry{Expiry::Kind::drain, Seconds(60)}));
+  EXPECT_EQ(last.idle, Seconds(900));
+}
+
+TEST_F(DecideByName, WhereNothingUnknownPassesAClaimedNameOpensNothing) {
+  data.unprotected_allowed = false;
+  sign_in(kBob, Millis(0));
+  EXPECT_EQ(to("192.0.2.9", {"wiki.lan"}), "deny unprotected");
+  EXPECT_EQ(to("192.0.2.9", {"wiki.lan"}, 1), "allow fresh p4") << "the gate found it there";
+  EXPECT_EQ(to("192.0.2.9", {"else.lan", "wiki.lan"}, 1), "deny unprotected") << "it found another there";
+  EXPECT_EQ(to("192.0.2.4", {"wiki.lan"}), "allow fresh p4");
+}
+
 TEST_F(Decide, IsTotalAtTheEndsOfTime) {
   policy(1, {kR1}).anyone = true;
   data.policies[0].terms.session = Seconds::max();

@@ -104,5 +104,25 @@ TEST(Office, AnEmptyOneHoldsNothing) {
   EXPECT_EQ(o.identify(IpAddress(), std::nullopt), nullptr);
 }
 
+TEST(Office, KnowsWhereNamesMatter) {
+  OfficeData o = small();
+  EXPECT_FALSE(Office(o).names_hosts());
+  o.resources.push_back({ResourceId(6),
+                         "hosts",
+                         {*parse_target("wiki.lan:443", "x"), *parse_target("*.corp.lan:440-450", "x"),
+                          *parse_target("a.lan:445-460", "x"), *parse_target("b.lan:8000-8010/udp", "x")}});
+  const Office office(std::move(o));
+  EXPECT_TRUE(office.names_hosts());
+  for (const std::uint16_t port : std::initializer_list<std::uint16_t>{440, 443, 450, 451, 460})
+    EXPECT_TRUE(office.hears_names(port, Protocol::tcp)) << port;
+  for (const std::uint16_t port : std::initializer_list<std::uint16_t>{1, 439, 461, 8005, 65535})
+    EXPECT_FALSE(office.hears_names(port, Protocol::tcp)) << port;
+  EXPECT_TRUE(office.hears_names(8005, Protocol::udp));
+  EXPECT_FALSE(office.hears_names(443, Protocol::udp));
+  EXPECT_TRUE(office.is_named("wiki.lan"));
+  EXPECT_TRUE(office.is_named("x.corp.lan"));
+  EXPECT_FALSE(office.is_named("corp.lan"));
+}
+
 }  // namespace
 }  // namespace nightlatch

@@ -68,8 +68,9 @@ OfficeData people() {
              {UserId(4), "dave", false, {kStaff}}};
   o.groups = {{kStaff, "staff"}, {kGuests, "guests"}};
   o.resources = {make_resource(1, {"10.0.0.0/16:1-1024/tcp", "[2001:db8::/32]:443/tcp"}),
-                 make_resource(2, {"10.0.1.0/24:443/tcp", "10.0.1.0/24:53/udp"}),
-                 make_resource(3, {"10.0.1.7:443/tcp", "10.9.0.0/16:*/tcp"})};
+                 make_resource(2, {"10.0.1.0/24:443/tcp", "10.0.1.0/24:53/udp", "wiki.lan:443/tcp"}),
+                 make_resource(3, {"10.0.1.7:443/tcp", "10.9.0.0/16:*/tcp", "*.corp.lan:*/tcp"})};
+  o.host_addresses = {{*HostPattern::parse("wiki.lan", "test"), *IpAddress::parse("192.0.2.1")}};
   return o;
 }
 
@@ -113,14 +114,32 @@ std::vector<std::vector<Policy>> policy_lists() {
   };
 }
 
+// What a flow may be heard to be for: one host, two, and one that was asked for with another in it.
+const std::array<std::vector<std::string_view>, 3> kNames{
+    {{"wiki.lan"}, {"a.corp.lan", "wiki.lan"}, {"free.example", "wiki.lan", "b.a.corp.lan"}}};
+
 std::vector<Destination> destinations() {
   const auto ip = [](const char* text) { return *IpAddress::parse(text); };
-  return {{ip("10.0.0.1"), 443, Protocol::tcp},       {ip("10.0.1.1"), 443, Protocol::tcp},
-          {ip("10.0.1.7"), 443, Protocol::tcp},       {ip("10.0.1.7"), 53, Protocol::udp},
-          {ip("10.0.0.1"), 1024, Protocol::tcp},      {ip("10.0.0.1"), 1025, Protocol::tcp},
-          {ip("10.9.255.255"), 1, Protocol::tcp},     {ip("10.9.0.0"), 65535, Protocol::udp},
-          {ip("2001:db8::7"), 443, Protocol::tcp},    {ip("2001:db9::7"), 443, Protocol::tcp},
-          {ip("::ffff:10.0.1.7"), 443, Protocol::tcp}};
+  return {{ip("10.0.0.1"), 443, Protocol::tcp},
+          {ip("10.0.1.1"), 443, Protocol::tcp},
+          {ip("10.0.1.7"), 443, Protocol::tcp},
+          {ip("10.0.1.7"), 53, Protocol::udp},
+          {ip("10.0.0.1"), 1024, Protocol::tcp},
+          {ip("10.0.0.1"), 1025, Protocol::tcp},
+          {ip("10.9.255.255"), 1, Protocol::tcp},
+          {ip("10.9.0.0"), 65535, Protocol::udp},
+          {ip("2001:db8::7"), 443, Protocol::tcp},
+          {ip("2001:db9::7"), 443, Protocol::tcp},
+          {ip("::ffff:10.0.1.7"), 443, Protocol::tcp},
+          {ip("64:ff9b::10.0.1.7"), 443, Protocol::tcp},
+          {ip("192.0.2.1"), 443, Protocol::tcp},
+          {ip("192.0.2.1"), 443, Protocol::tcp, kNames[0], 0},
+          {ip("192.0.2.9"), 443, Protocol::tcp, kNames[0], 0},
+          {ip("192.0.2.9"), 443, Protocol::tcp, kNames[0], 1},
+          {ip("192.0.2.9"), 443, Protocol::udp, kNames[0], 1},
+          {ip("10.0.0.1"), 443, Protocol::tcp, kNames[1], 0},
+          {ip("192.0.2.9"), 443, Protocol::tcp, kNames[2], 1},
+          {ip("192.0.2.9"), 80, Protocol::tcp, kNames[1], 2}};
 }
 
 const std::array<Device, 4> kDevices{
@@ -292,6 +311,7 @@ class RandomOffice {
 
   Target target() {
     Target t;
+    if (one_in(4)) t.host = host();
     t.prefix.address = address();
     const std::array<std::uint8_t, 7> four{0, 8, 16, 24, 30, 31, 32};
     const std::array<std::uint8_t, 7> six{0, 1, 32, 63, 64, 127, 128};
@@ -302,6 +322,21 @@ class RandomOffice {
     if (one_in(6)) t.ports = PortRange{};
     t.protocol = one_in(3) ? Protocol::udp : Protocol::tcp;
     return t;
+  }
+
+  HostPattern host() {
+    const std::array<const char*, 4> patterns{"wiki.lan", "*.corp.lan", "*.a.corp.lan", "a.corp.lan"};
+    return *HostPattern::parse(patterns[below(4)], "test");
+  }
+
+  // Up to three names of one flow, into `names`, which the destination only points to.
+  Destination destination(std::vector<std::string_view>& names) {
+    const std::array<std::string_view, 5> hosts{"wiki.lan", "a.corp.lan", "b.a.corp.lan", "free.example",
+                                                "corp.lan"};
+    names.clear();
+    for (std::uint32_t n = one_in(2) ? 0 : below(4); n > 0; --n) names.push_back(hosts[below(5)]);
+    return {address(), port(), one_in(3) ? Protocol::udp : Protocol::tcp, names,
+            below(static_cast<std::uint32_t>(names.size()) + 1)};
   }
 
   Hours hours() {
@@ -350,6 +385,7 @@ class RandomOffice {
       for (std::uint32_t k = 1 + below(4); k > 0; --k) r.targets.push_back(target());
       o.resources.push_back(r);
     }
+    for (std::uint32_t n = below(4); n > 0; --n) o.host_addresses.push_back({host(), address()});
     for (int i = 1, n = static_cast<int>(below(12)); i <= n; ++i) o.policies.push_back(policy(i));
     for (int i = 1, n = static_cast<int>(below(5)); i <= n; ++i) o.tokens.push_back(token(i));
     const std::array<int, 3> ceilings{0, 600, 7200};
@@ -387,11 +423,12 @@ TEST(Oracle, RandomOffices) {
   for (std::uint64_t seed = 1; seed <= 1500; ++seed) {
     RandomOffice random(seed);
     const Office office(random.office());
+    std::vector<std::string_view> names;
     for (int i = 0; i < 200; ++i) {
       const WallTime now = kMonday + Millis(static_cast<std::int64_t>(random.below(604'800)) * 1000 +
                                             random.below(2) * std::int64_t{60'000});
       const Subject s = random.subject(office.data(), now);
-      const Destination d{random.address(), random.port(), random.one_in(3) ? Protocol::udp : Protocol::tcp};
+      const Destination d = random.destination(names);
       if (!tally.check(office, s, d, now, "seed " + std::to_string(seed) + " case " + std::to_string(i)))
         return;
     }
