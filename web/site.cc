@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "store/office_store.h"
+#include "web/portal_config.h"
 #include "web/site_work.h"
 
 namespace nightlatch {
@@ -109,6 +110,8 @@ HttpResponse Site::common(const HttpRequest& request, bool& found) const {
                           {"Cache-Control", "no-cache"}};
       response.body = options_.ca_pem;
     }
+  } else if (request.path == "/proxy.pac" && reads && !another_name(request.host)) {
+    response = proxy_pac();
   } else if (auto file = asset(request.path); file && reads) {
     response = std::move(*file);
   } else {
@@ -116,6 +119,15 @@ HttpResponse Site::common(const HttpRequest& request, bool& found) const {
   }
   add_security_headers(response);
   return response;
+}
+
+// Whether the host asked for is a name, and not ours: the page of a stranger whose name was turned to our
+// address (DNS rebinding) asks like that. An address cannot be turned, and no browser leaves the host out.
+bool Site::another_name(std::string_view host) const {
+  if (host.empty()) return false;
+  const auto asked = host_of_url("https://" + std::string(host));
+  if (!asked) return true;
+  return normal_host(*asked) != host_of_url(options_.url) && !IpAddress::parse(*asked);
 }
 
 void Site::http(const HttpRequest& request, const HttpResponder& responder) const {

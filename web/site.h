@@ -62,7 +62,8 @@ class Site {
   Site& operator=(const Site&) = delete;
 
   void https(HttpRequest request, const HttpResponder& responder);
-  void http(const HttpRequest& request, const HttpResponder& responder) const;  // redirects only
+  // Redirects, and what programs fetch before they trust the office CA.
+  void http(const HttpRequest& request, const HttpResponder& responder) const;
   void set_ca_pem(std::string pem) { options_.ca_pem = std::move(pem); }
 
  private:
@@ -76,6 +77,7 @@ class Site {
   void show_error(const VisitPtr& v, int status) const;
   void unavailable(const VisitPtr& v, const Error& why) const;
   [[nodiscard]] HttpResponse common(const HttpRequest& request, bool& found) const;
+  [[nodiscard]] bool another_name(std::string_view host) const;
   [[nodiscard]] std::string form_token(Visit& v, std::string_view purpose) const;
 
   // site_pages.cc
@@ -83,6 +85,7 @@ class Site {
   void get_hold(const VisitPtr& v, std::string_view code);
   void get_me(const VisitPtr& v);
   void get_captive(const VisitPtr& v) const;
+  [[nodiscard]] HttpResponse proxy_pac() const;
   // The hold while it lasts and its resource is there; own_hold() only if this very device opened it.
   [[nodiscard]] Result<std::optional<Hold>> current_hold(const Visit& v, std::string_view code);
   [[nodiscard]] Result<std::optional<Hold>> own_hold(const Visit& v, std::string_view code);

@@ -4,8 +4,12 @@
 #include <algorithm>
 #include <chrono>
 
+#include "base/log.h"
 #include "base/text.h"
 #include "policy/parse.h"
+#include "store/access.h"
+#include "web/portal_config.h"
+#include "web/proxy_auto_config.h"
 #include "web/site.h"
 
 namespace nightlatch {
@@ -310,6 +314,28 @@ void Site::get_captive(const VisitPtr& v) const {
   response.headers = {{"Content-Type", "application/captive+json"}, {"Cache-Control", "private, no-store"}};
   response.body = to_json(object);
   respond(v, std::move(response));
+}
+
+// Programs ask for it before anybody is signed in, and it is the same for everyone: who may use what is not
+// in it.
+HttpResponse Site::proxy_pac() const {
+  HttpResponse response;
+  const auto office = reader_.office();
+  const auto http = get_setting(reader_.db(), "http.listen");
+  const auto socks = get_setting(reader_.db(), "socks.listen");
+  if (!office || !http || !socks) {
+    log_warning("GET /proxy.pac: {}", (!office ? office.error()
+                                       : !http ? http.error()
+                                               : socks.error())
+                                          .message);
+    response.status = 503;
+    response.headers = {{"Cache-Control", "no-store"}, {"Retry-After", "5"}};
+    return response;
+  }
+  response.headers = {{"Content-Type", "application/x-ns-proxy-autoconfig"}, {"Cache-Control", "no-store"}};
+  response.body =
+      proxy_auto_config((*office)->data().resources, {*http, *socks, host_of_url(options_.url).value_or("")});
+  return response;
 }
 
 }  // namespace nightlatch
