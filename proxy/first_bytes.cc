@@ -25,6 +25,11 @@ bool safe_path(std::string_view path) {
 
 }  // namespace
 
+std::string link_to(std::string_view host, std::string_view target) {
+  if (!safe_host(host) || !safe_path(target)) return {};
+  return "http://" + std::string(host) + std::string(target);
+}
+
 FirstBytes::FirstBytes() = default;
 
 Speech FirstBytes::feed(std::string_view bytes) {
@@ -55,10 +60,8 @@ Speech FirstBytes::feed_http(std::string_view bytes) {
   is_head_ = request.method == "HEAD";
   const bool reading = is_head_ || request.method == "GET";
   wants_html_ = reading && request.header("accept").find("text/html") != std::string_view::npos;
-  if (request.method == "GET" && safe_host(request.host)) {
-    const std::string target = request.query.empty() ? request.path : request.path + "?" + request.query;
-    if (safe_path(target)) url_ = "http://" + request.host + target;
-  }
+  if (request.method == "GET")
+    url_ = link_to(request.host, request.query.empty() ? request.path : request.path + "?" + request.query);
   return speech_ = Speech::http;
 }
 

@@ -19,6 +19,9 @@ enum class Speech : std::uint8_t {
   other,    // anything else
 };
 
+// The link back to what was asked for: http://host/path, or "" when it could end an attribute or a header.
+[[nodiscard]] std::string link_to(std::string_view host, std::string_view target);
+
 class FirstBytes {
  public:
   FirstBytes();

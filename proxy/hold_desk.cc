@@ -55,7 +55,8 @@ std::string HoldDesk::serve(HoldRequest& request) {
   const auto key = std::pair(request.source, request.resource);
   const BootTime now = BootClock::now();
   const auto known = known_.find(key);
-  if (known != known_.end() && now - known->second.written < kFresh) return known->second.code;
+  const bool fresh = known != known_.end() && now - known->second.written < kFresh;
+  if (fresh && (known->second.has_url || request.url.empty())) return known->second.code;
   if (!db_) {
     auto opened = open_store(path_, Database::Access::write, kWait);
     if (!opened) {
@@ -74,7 +75,7 @@ std::string HoldDesk::serve(HoldRequest& request) {
     audit_.write(std::move(request.event));
   }
   if (known_.size() >= kMostKnown) known_.clear();
-  known_[key] = {hold->code, now};
+  known_[key] = {hold->code, now, !hold->url.empty()};
   return hold->code;
 }
 

@@ -39,6 +39,7 @@ class HoldDesk {
   struct Known {
     std::string code;
     BootTime written{};
+    bool has_url = false;  // a browser can come back
   };
 
   std::string path_;

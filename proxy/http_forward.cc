@@ -9,8 +9,10 @@
 
 #include "policy/host_address.h"
 #include "policy/host_name.h"
+#include "proxy/first_bytes.h"
 #include "proxy/http_client.h"
 #include "proxy/http_proxy_reply.h"
+#include "proxy/http_target.h"
 
 namespace nightlatch {
 
@@ -100,7 +102,10 @@ void HttpForward::judge(const IpAddress& address) {
   ++host_.counters().held;
   state_ = State::holding;
   set_timer(kHoldWait);
-  host_.ask_hold(id(), {lease_->source().text(), ruling.resource, {}, lease_->event("hold"), nullptr});
+  const ProxyRequest& asked = request_->request();
+  const std::string back =
+      asked.method == "GET" ? link_to(to_text(Authority{asked.host, asked.port}, 80), asked.target) : "";
+  host_.ask_hold(id(), {lease_->source().text(), ruling.resource, back, lease_->event("hold"), nullptr});
 }
 
 void HttpForward::on_hold(const std::string& code) {

@@ -114,7 +114,7 @@ class Servers:
         try:
             if events & selectors.EVENT_READ:
                 data = connection.sock.recv(CHUNK)
-                self.counts[name][connection.peer][1] += len(data)
+                self.counts[name].setdefault(connection.peer, [0, 0])[1] += len(data)
                 if not data:
                     connection.ended = True
                 elif kind == "echo":

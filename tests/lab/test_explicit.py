@@ -84,6 +84,7 @@ def test_a_refusal_makes_one_hold_and_a_page(proxied):
     until(lambda: office.query("SELECT count(*) FROM hold") == [(1,)], 2, "one hold")
     status, _, _ = curl(office, office.alice, "proxy", f"http://{office.WIKI[4]}/", "-H", "Accept: text/html")
     assert status == 302, "a browser is sent to the page"
+    until(lambda: office.query("SELECT url FROM hold") == [(f"http://{office.WIKI[4]}/",)], 2, "and can come back")
     events = [(r["event"], r.get("resource")) for r in office.log() if r["event"] == "flow.refused"]
     assert ("flow.refused", "wiki") in events
 
