@@ -187,6 +187,10 @@ class Office:
     def __exit__(self, *_):
         self._close.close()
 
+    def at_end(self, callback, *arguments) -> None:
+        """Calls this before the office is taken away; what was added last comes first."""
+        self._close.callback(callback, *arguments)
+
     def _namespace(self, name: str) -> Namespace:
         made = Namespace(f"{self.prefix}-{name}")
         self._close.callback(made.close)
