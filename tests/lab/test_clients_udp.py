@@ -127,17 +127,18 @@ def pages(office):
     key, cert = str(folder / "key"), str(folder / "cert")
     subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
                     "-subj", "/CN=pages.lan", "-keyout", key, "-out", cert], check=True, capture_output=True)
-    for family, address in office.WIKI.items():
-        programs.Program(office, f"http3-{family}", "gtlsserver", "-q", "-d", str(folder), address, str(HTTP3), key, cert,
+    for address in (*office.WIKI.values(), *office.NEWS.values()):
+        programs.Program(office, f"http3-{address}", "gtlsserver", "-q", "-d", str(folder), address, str(HTTP3), key, cert,
                          stop_with=signal.SIGKILL)  # else it takes its time
     programs.serve_proxies(office)
     return office
 
 
 def http3(office, address: str, port: int, page: str) -> list[str]:
-    """The client gives up when it has heard nothing for a second."""
+    """The client gives up when it has heard nothing for a second. It asks for the host that it was given, or else for
+    localhost."""
     return ["gtlsclient", "-q", f"--download={office.folder}", "--exit-on-all-streams-close", "--timeout=1s",
-            "--initial-rtt=50ms", "--sni=pages.lan", address, str(port), f"https://pages.lan/{page}"]
+            "--initial-rtt=50ms", address, str(port), f"https://pages.lan/{page}"]
 
 
 def fetch(office, address: str, port: int = HTTP3) -> bool:
@@ -183,3 +184,29 @@ def test_a_download_by_http3_stops_at_the_sessions_end(pages):
         assert client.poll() is None, "it goes on asking"
         client.wait(10)
     assert arrivals.count() == before and got.stat().st_size < 1 << 30
+
+
+def test_http3_to_a_host_by_its_name(pages):
+    """The host is heard in the client's Initial packets, at an address that nobody protects."""
+    office = pages
+    office.cli("resource", "set", "pages", "--to", f"shop.lan:{HTTP3}/udp", "--to", f"*.corp.lan:{HTTP3}/udp")
+    arrivals = programs.Arrivals(office, HTTP3, "udp")
+    protected, free = ("shop.lan", "SHOP.lan", "a.b.corp.lan"), "blog.lan"
+
+    def names_lead_to(address: str) -> None:
+        office.alice.ns.hosts({office.PORTAL: office.GATE[4], **{name: address for name in (*protected, free)}})
+    names_lead_to(office.NEWS[4])
+    until(lambda: not fetch(office, "shop.lan"), 5, "the resource is in force")
+    for family in (4, 6):
+        names_lead_to(office.NEWS[family])
+        before = arrivals.count()
+        for name in protected:
+            assert not fetch(office, name) and arrivals.count() == before, (name, family)
+        assert fetch(office, free), "another host at the same port passes, and is only heard"
+    rows = [r for r in office.log() if r["event"] == "flow.refused" and r.get("named_by") == "quic"]
+    assert rows and rows[0]["name"] == "shop.lan" and rows[0]["reason"] == "no_sign_in", office.log()
+    office.alice.sign_in("alice")
+    assert fetch(office, "shop.lan") and fetch(office, "a.b.corp.lan")
+    office.cli("session", "end", "--user", "alice")
+    before = arrivals.count()
+    assert not fetch(office, "shop.lan") and arrivals.count() == before
