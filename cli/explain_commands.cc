@@ -1,7 +1,6 @@
 // explain: what would happen to a flow, by the same decide() that the gate calls, and what it looked at on
 // the way.
 #include <fmt/format.h>
-#include <netdb.h>
 
 #include <algorithm>
 #include <memory>
@@ -11,7 +10,9 @@
 #include "cli/context.h"
 #include "cli/output.h"
 #include "cli/table.h"
+#include "net/loop.h"
 #include "net/neighbour.h"
+#include "net/resolver.h"
 #include "policy/decide.h"
 #include "policy/parse.h"
 #include "store/access.h"
@@ -28,26 +29,24 @@ constexpr int kNotAllow = 4;
 // ---- where the flow goes
 // -------------------------------------------------------------------------------------------
 
+// By the gate's own resolver, in the order in which it would choose.
 Result<std::vector<IpAddress>> addresses_of(const std::string& host) {
   if (const auto address = IpAddress::parse(host)) return std::vector{*address};
-  addrinfo hints{};
-  hints.ai_socktype = SOCK_STREAM;
-  addrinfo* list = nullptr;
-  const int failed = getaddrinfo(host.c_str(), nullptr, &hints, &list);
-  if (failed != 0) {
-    return Error::not_found(
-        fmt::format("--to: '{}' has no address: {}", printable(host), gai_strerror(failed)),
-        "give the address itself, or a name that this machine's resolver knows");
-  }
-  const std::unique_ptr<addrinfo, decltype(&freeaddrinfo)> owner(list, freeaddrinfo);
-  std::vector<IpAddress> found;
-  for (const addrinfo* a = list; a != nullptr; a = a->ai_next) {
-    const auto endpoint = Endpoint::from_sockaddr(a->ai_addr);
-    if (endpoint && std::find(found.begin(), found.end(), endpoint->address) == found.end()) {
-      found.push_back(endpoint->address);
-    }
-  }
-  return found;
+  Loop loop;
+  auto resolver = Resolver::open(loop);
+  if (!resolver) return resolver.error();
+  Result<std::vector<IpAddress>> found = Error::failure("no answer");
+  bool answered = false;
+  (*resolver)->resolve(host, [&](Result<std::vector<IpAddress>> answer) {
+    found = std::move(answer);
+    answered = true;
+    loop.stop();
+  });
+  if (!answered) loop.run();
+  if (found) return found;
+  return Error::not_found(
+      fmt::format("--to: '{}' has no address: {}", printable(host), found.error().message),
+      "give the address itself, or a name that this machine's resolver knows");
 }
 
 // Where a flow would go. The names are those that the gate would hear.
@@ -366,18 +365,14 @@ Result<int> run_explain(Context& context) {
     q.subject.binding = Binding::credential;
   }
 
-  // A name may have several addresses: the gate judges the one that is connected to. The strictest is shown.
-  const Destination* to = &destinations.front();
-  Verdict verdict = judge(office, q, *to);
+  // A name may have several addresses: a proxy's flow goes to the first. A client of its own may choose
+  // another.
+  const Destination& to = destinations.front();
+  const Verdict verdict = judge(office, q, to);
   for (const Destination& other : destinations) {
-    const Verdict v = judge(office, q, other);
-    if (destinations.size() > 1) context.say("{}: {}", text_of(other), to_text(v.kind));
-    if (v.kind > verdict.kind) {
-      to = &other;
-      verdict = v;
-    }
+    if (destinations.size() > 1) context.say("{}: {}", text_of(other), to_text(judge(office, q, other).kind));
   }
-  const Record record = answer(office, q, *to, verdict);
+  const Record record = answer(office, q, to, verdict);
   if (context.json()) {
     print_record(context, record);
   } else {

@@ -4,7 +4,9 @@
 
 #include <algorithm>
 #include <charconv>
+#include <fstream>
 #include <set>
+#include <sstream>
 
 #include "base/process.h"
 #include "base/text.h"
@@ -95,7 +97,14 @@ std::string tables_script(const Family& f, const RulesInput& input) {
     s += fmt::format("-A NIGHTLATCH-REFUSE {} -j REJECT --reject-with {}\n", m, f.udp_refusal);
   }
   if (!input.unprotected) {
-    // Everything that a device begins; answers to what was begun elsewhere still pass.
+    // Everything that a device begins; answers to what was begun elsewhere still pass, and so does the DNS.
+    for (const IpAddress& resolver : input.resolvers) {
+      if (resolver.is_v4() != f.v4) continue;
+      for (const char* protocol : {"udp", "tcp"}) {
+        s += fmt::format("-A NIGHTLATCH-REFUSE -d {} -p {} -m {} --dport 53 -j RETURN\n", resolver.text(),
+                         protocol, protocol);
+      }
+    }
     s += "-A NIGHTLATCH-REFUSE -m conntrack --ctdir REPLY -j RETURN\n";
     s += "-A NIGHTLATCH-REFUSE -p tcp -j REJECT --reject-with tcp-reset\n";
     s += fmt::format("-A NIGHTLATCH-REFUSE -j REJECT --reject-with {}\n", f.udp_refusal);
@@ -143,6 +152,20 @@ RuleStep jump_step(const Family& f, const Jump& j) {
           {"sh", "-c", fmt::format("{} | sed -n 2p | grep -qFx -e '{}'", list, jump)}};
 }
 
+// As resolv.conf(5) has them. One on this machine itself needs no rule.
+std::vector<IpAddress> office_resolvers() {
+  std::vector<IpAddress> found;
+  std::ifstream file("/etc/resolv.conf");
+  for (std::string line; std::getline(file, line);) {
+    std::istringstream words(line);
+    std::string key, value;
+    words >> key >> value;
+    const auto address = key == "nameserver" ? IpAddress::parse(value) : std::nullopt;
+    if (address && !address->is_loopback()) found.push_back(*address);
+  }
+  return found;
+}
+
 std::string join_words(const std::vector<std::string>& words) {
   std::string line;
   for (const std::string& w : words) line += (line.empty() ? "" : " ") + w;
@@ -169,6 +192,7 @@ Result<RulesInput> load_rules_input(Database& store) {
   std::sort(input.targets.begin(), input.targets.end());
   input.targets.erase(std::unique(input.targets.begin(), input.targets.end()), input.targets.end());
   input.unprotected = office->unprotected_allowed;
+  input.resolvers = office_resolvers();
   auto lan = get_setting(store, "lan");
   if (!lan) return lan.error();
   for (const std::string_view part : split(*lan, ',')) {

@@ -22,10 +22,11 @@ namespace nightlatch {
 inline constexpr std::uint16_t kTproxyPort = 17443;  // on 127.0.0.1 and ::1: reached through the rules only
 
 struct RulesInput {
-  std::vector<std::string> lan;  // guarded interfaces; empty: all
-  std::uint32_t mark = 0x4e4c;   // also the routing table's number
-  std::vector<Target> targets;   // of all resources
-  bool unprotected = true;       // whether what is in no resource is forwarded
+  std::vector<std::string> lan;      // guarded interfaces; empty: all
+  std::uint32_t mark = 0x4e4c;       // also the routing table's number
+  std::vector<Target> targets;       // of all resources
+  bool unprotected = true;           // whether what is in no resource is forwarded
+  std::vector<IpAddress> resolvers;  // the office's, which nobody needs to sign in for
   bool operator==(const RulesInput&) const = default;
 };
 [[nodiscard]] Result<RulesInput> load_rules_input(Database& store);

@@ -111,8 +111,14 @@ def test_dig_through_socks(office):
     assert dig().returncode != 0 and arrivals.count() == 0
     office.alice.sign_in("alice")
     assert dig().stdout.strip() == office.WIKI[4] and arrivals.count() == 1
+    (questions := office.folder / "questions").write_text("wiki.lan A\n" * 100)
+    with Bridge(office, office.WIKI[4], 53) as bridge:
+        done = office.alice.ns.run("dnsperf", "-s", "127.0.0.1", "-p", str(bridge.port), "-d", str(questions), "-n", "20",
+                                   "-q", "20")
+        assert "Queries completed:    2000 (100.00%)" in done.stdout, done.stdout
+    assert arrivals.count() == 2001
     office.cli("session", "end", "--user", "alice")
-    assert dig().returncode != 0 and arrivals.count() == 1
+    assert dig().returncode != 0 and arrivals.count() == 2001
 
 
 # -- HTTP/3 --------------------------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from client import RESET
 from lab import until
 from test_explicit import SOCKS, connect_request
 
@@ -40,6 +41,17 @@ def test_dig_before_a_sign_in_and_after(names):
     assert dig(office, office.WIKI[4], "+tcp").stdout.strip() == office.WIKI[4]
     office.cli("session", "end", "--user", "alice")
     assert dig(office, office.WIKI[4]).returncode != 0
+
+
+def test_the_offices_resolver_is_never_gated(office):
+    office.name_server({"wiki.lan": office.WIKI[4]})
+    office.init()
+    office.cli("set", "unprotected", "deny")
+    office.serve()
+    assert office.alice.try_tcp(office.NEWS[4], office.ECHO) == RESET
+    for more in ((), ("+tcp",)):
+        assert dig(office, office.WIKI[4], *more).stdout.strip() == office.WIKI[4]
+    assert dig(office, office.NEWS[4]).returncode != 0, "only the resolver that the gate asks"
 
 
 def test_an_answered_query_is_forgotten_soon(names):

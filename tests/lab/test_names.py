@@ -42,7 +42,7 @@ def town_of_names(office):
     office.more = Servers(office.server_ns, specs)
     office._close.callback(office.more.close)
     office.name_server({"handbook.lan": f"{HANDBOOK[4]},{HANDBOOK[6]}", "a.corp.lan": CORP[4],
-                        "free.lan": f"{FREE[4]},{FREE[6]}", "inward.corp.lan": "127.0.0.1"})
+                        "free.lan": f"{FREE[4]},{FREE[6]}", "inward.corp.lan": "127.0.0.1", "strangers.lan": HANDBOOK[4]})
     office.init()
     office.cli("resource", "add", "handbook", "--to", f"{EXAMPLE}:{WEB}", "--to", f"{EXAMPLE}:{TLS}", "--to",
                f"{EXAMPLE}:{TLS}/udp")
@@ -282,6 +282,7 @@ def test_by_the_proxies(named):
     hello, free = client_hello(EXAMPLE), client_hello("free.lan")
     alert = bytes.fromhex("15030300020231")
     assert socks(EXAMPLE, hello)[0] == 2 and connect(EXAMPLE, hello)[0] == 511
+    assert socks("strangers.lan", free)[0] == 2 and connect("strangers.lan", free)[0] == 511, "a stranger's name for it"
     assert socks(HANDBOOK[4], hello)[0] == 2 and connect(HANDBOOK[4], hello)[0] == 511, "the address is the host's"
     # Asked for something free, and then another name inside: it is told in the tunnel, and nothing of it arrives.
     for way in (socks, connect):
