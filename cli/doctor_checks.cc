@@ -1,10 +1,12 @@
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <openssl/asn1.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
 #include <pwd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <ctime>
 #include <filesystem>
@@ -121,6 +123,29 @@ void check_rules(Database& db, std::vector<Check>& checks) {
                     "nightlatch rules install, or start serve"});
 }
 
+// A host without a known address is protected only from clients that say its name.
+void check_hosts(Database& db, std::vector<Check>& checks) {
+  Result<OfficeData> office = load_office(db);
+  if (!office) return bad(checks, "hosts", office.error());
+  std::vector<std::string> unknown;
+  bool any = false;
+  for (const Resource& r : office->resources) {
+    for (const Target& t : r.targets) {
+      if (!t.host || t.host->wildcard()) continue;
+      any = true;
+      const bool known = std::any_of(office->host_addresses.begin(), office->host_addresses.end(),
+                                     [&](const HostAddress& h) { return h.host == *t.host; });
+      const bool listed = std::find(unknown.begin(), unknown.end(), t.host->text()) != unknown.end();
+      if (!known && !listed) unknown.push_back(t.host->text());
+    }
+  }
+  if (!any) return;
+  if (unknown.empty()) return good(checks, "hosts", "the address of each that a resource names is known");
+  checks.push_back({State::warn, "hosts",
+                    fmt::format("the gate's resolver has found no address of {}", fmt::join(unknown, ", ")),
+                    "look at /etc/resolv.conf, and ask: getent hosts NAME; serve must be running"});
+}
+
 void check_neighbours(Database& db, std::vector<Check>& checks) {
   std::vector<std::string> interfaces;
   const Result<std::string> lan = get_setting(db, "lan");
@@ -202,6 +227,7 @@ void check_store(const std::string& store, std::vector<Check>& checks) {
   }
   check_certificate(*db, store, checks);
   check_rules(*db, checks);
+  check_hosts(*db, checks);
   check_kernel(*db, checks);
   check_neighbours(*db, checks);
 }

@@ -338,6 +338,10 @@ def test_what_is_known_outlives_the_gate_and_its_resolver(named):
     assert tls(office.alice, HANDBOOK[4], "free.lan") == ALERT
     office.alice.sign_in("alice")
     assert tls(office.alice, HANDBOOK[4], EXAMPLE) == THROUGH
+    office.cli("resource", "add", "lost", "--to", "lost.lan:443")
+    checks = {check["check"]: check for check in office.json("doctor", expect=None)}
+    assert "lost.lan" in str(checks["hosts"]) and EXAMPLE not in str(checks["hosts"])
+    office.cli("resource", "remove", "lost")
     office.cli("policy", "remove", "handbook")
     office.cli("resource", "remove", "handbook")
     office.cli("session", "end", "--user", "alice")
