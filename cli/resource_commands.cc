@@ -64,8 +64,10 @@ void say_what_hosts_mean(Context& context, const std::vector<Target>& targets) {
     if (t.host && std::find(ports.begin(), ports.end(), port) == ports.end()) ports.push_back(port);
   }
   if (ports.empty()) return;
-  context.say("it names hosts: everything from the LAN to {} now passes the gate, which hears the name",
-              fmt::join(ports, " and "));
+  context.say(
+      "it names hosts: everything from the LAN to {} now passes the gate, which hears the name; connections "
+      "that were open there end",
+      fmt::join(ports, " and "));
 }
 
 Result<int> run_add(Context& context) {

@@ -87,7 +87,7 @@ void TcpFlow::hear() {
     return;
   }
   state_ = State::hearing;
-  set_timer(kFirstBytes);
+  set_timer(first_.empty() ? kFirstBytes : kHandshake);
   if (!first_.empty() && first_name_.feed(first_) != FirstName::State::more) {
     heard();
   } else {
