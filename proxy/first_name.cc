@@ -1,5 +1,7 @@
 #include "proxy/first_name.h"
 
+#include <algorithm>
+
 #include "policy/host_address.h"
 #include "proxy/http_fields.h"
 #include "proxy/http_target.h"
@@ -8,7 +10,14 @@ namespace nightlatch {
 
 namespace {
 constexpr char kTlsHandshake = '\x16';  // RFC 8446 section 5.1
-constexpr std::size_t kMostLine = 8192;
+
+// A request line that some server might read, though we do not: whole, or as far as it came.
+bool looks_like_request(std::string_view line) {
+  if (line.find(" HTTP/1.") != std::string_view::npos) return true;
+  const auto method = std::find_if(line.begin(), line.end(), [](char c) { return c < 'A' || c > 'Z'; });
+  const std::string_view target = line.substr(static_cast<std::size_t>(method - line.begin()));
+  return target.starts_with(" /") || target.starts_with(" http:") || target.starts_with(" HTTP:");
+}
 }  // namespace
 
 FirstName::State FirstName::feed(std::string_view bytes) {
@@ -40,10 +49,11 @@ FirstName::State FirstName::feed_tls(std::string_view bytes) {
 }
 
 FirstName::State FirstName::feed_http(std::string_view bytes) {
-  // Until its first line is over it may be another protocol that begins with a capital letter.
-  if (line_.find('\n') == std::string::npos && line_.size() < kMostLine) line_ += bytes;
   std::string_view rest = bytes;
-  switch (http_->feed(rest)) {
+  const HttpHeadReader::Progress progress = http_->feed(rest);
+  // Its first line, up to where it failed: it may be another protocol that begins with a capital letter.
+  if (line_.find('\n') == std::string::npos) line_ += bytes.substr(0, bytes.size() - rest.size());
+  switch (progress) {
     case HttpHeadReader::Progress::more:
       return State::more;
     case HttpHeadReader::Progress::complete:
@@ -51,8 +61,8 @@ FirstName::State FirstName::feed_http(std::string_view bytes) {
     case HttpHeadReader::Progress::failed:
       break;
   }
-  const std::string_view first = std::string_view(line_).substr(0, line_.find('\n'));
-  return first.find(" HTTP/1.") == std::string_view::npos ? State::none : State::unreadable;
+  return looks_like_request(std::string_view(line_).substr(0, line_.find('\n'))) ? State::unreadable
+                                                                                 : State::none;
 }
 
 // Both the target and Host, when they differ: one server goes by the one, another by the other (RFC 9112

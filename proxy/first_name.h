@@ -40,7 +40,7 @@ class FirstName {
 
   std::unique_ptr<ClientHelloStream> tls_;
   std::unique_ptr<HttpHeadReader> http_;
-  std::string line_;  // the beginning of what may be a request line
+  std::string line_;  // what may be a request line, and perhaps more
   std::vector<WireName> names_;
   State state_ = State::silent;
 };

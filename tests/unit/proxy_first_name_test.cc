@@ -73,6 +73,14 @@ TEST(FirstName, HttpThatTwoServersReadInTwoWays) {
   EXPECT_EQ(heard(request("GET http://a@wiki.lan/ HTTP/1.1", "Host: wiki.lan\r\n")), "unreadable");
 }
 
+TEST(FirstName, ARequestThatOnlyALenientServerReads) {
+  EXPECT_EQ(heard(std::string("GET /\0 HTTP/1.1\r\nHost: wiki.lan\r\n\r\n", 35)), "unreadable");
+  EXPECT_EQ(heard("GET /\r\nHost: wiki.lan\r\n\r\n"), "unreadable") << "HTTP/0.9";
+  EXPECT_EQ(heard("GET / HTTP/2.0\r\nHost: wiki.lan\r\n\r\n"), "unreadable");
+  EXPECT_EQ(heard(std::string("G\0\0 http://wiki.lan/ HTTP/1.1\r\n", 31)), "none")
+      << "no method, so no server reads it";
+}
+
 TEST(FirstName, OtherProtocols) {
   for (const char* said : {"SSH-2.0-OpenSSH\r\n", "EHLO me\r\n", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
                            "USER x\r\n", "\0\0\0\10", "x"})
