@@ -10,25 +10,45 @@ namespace nightlatch {
 
 namespace {
 constexpr char kTlsHandshake = '\x16';  // RFC 8446 section 5.1
+constexpr std::size_t kMostMethod = 32;
+constexpr std::size_t kMostHead = 65536, kMostFields = 500;  // what servers at most take
 
 // A request line that some server might read, though we do not: whole, or as far as it came.
 bool looks_like_request(std::string_view line) {
   if (line.find(" HTTP/1.") != std::string_view::npos) return true;
-  const auto method = std::find_if(line.begin(), line.end(), [](char c) { return c < 'A' || c > 'Z'; });
-  const std::string_view target = line.substr(static_cast<std::size_t>(method - line.begin()));
+  const std::string_view target = line.substr(std::min(line.find(' '), line.size()));
   return target.starts_with(" /") || target.starts_with(" http:") || target.starts_with(" HTTP:");
 }
 }  // namespace
 
 FirstName::State FirstName::feed(std::string_view bytes) {
   if (bytes.empty() || (state_ != State::silent && state_ != State::more)) return state_;
-  if (state_ == State::silent) {
+  state_ = State::more;
+  if (!tls_ && !http_ && method_.empty()) {
+    // Servers pass over an empty line before a request (RFC 9112 section 2.2).
+    bytes.remove_prefix(std::min(bytes.find_first_not_of("\r\n"), bytes.size()));
+    if (bytes.empty()) return state_;
     if (bytes.front() == kTlsHandshake) tls_ = std::make_unique<ClientHelloStream>();
-    if (bytes.front() >= 'A' && bytes.front() <= 'Z')
-      http_ = std::make_unique<HttpHeadReader>(HttpHeadReader::Kind::request, HttpHeadReader::Limits{});
   }
-  state_ = tls_ ? feed_tls(bytes) : http_ ? feed_http(bytes) : State::none;
-  return state_;
+  return state_ = tls_ ? feed_tls(bytes) : http_ ? feed_http(bytes) : feed_method(bytes);
+}
+
+// HTTP begins with a method of capital letters and a space. Which one does not matter, but for the two that
+// have targets of their own: for the reader it is GET, as it knows not every method that servers know.
+FirstName::State FirstName::feed_method(std::string_view bytes) {
+  const auto end = std::find_if(bytes.begin(), bytes.end(),
+                                [](char c) { return (c < 'A' || c > 'Z') && c != '_' && c != '-'; });
+  const auto size = static_cast<std::size_t>(end - bytes.begin());
+  if (method_.size() + size > kMostMethod) return State::none;
+  method_ += bytes.substr(0, size);
+  bytes.remove_prefix(size);
+  if (bytes.empty()) return State::more;
+  if (bytes.front() != ' ' || method_.empty() || method_ == "PRI") return State::none;
+  http_ = std::make_unique<HttpHeadReader>(HttpHeadReader::Kind::request,
+                                           HttpHeadReader::Limits{.bytes = kMostHead, .fields = kMostFields});
+  const bool has_target_of_its_own = method_ == "CONNECT" || method_ == "OPTIONS";
+  const State state = feed_http(has_target_of_its_own ? method_ : "GET");
+  return state == State::more ? feed_http(bytes) : state;
 }
 
 FirstName::State FirstName::feed_tls(std::string_view bytes) {

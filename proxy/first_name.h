@@ -1,10 +1,11 @@
 // FirstName: the host name that a TCP client asks for in what it says first: TLS SNI, or the Host of an HTTP
 // request. What a server might read otherwise than we do is `unreadable`, never "no name". Bytes in, name
-// out; pure, bounded (some 17 KiB), one flow, one thread. Only the first request of a connection is read; see
+// out; pure, bounded (some 64 KiB), one flow, one thread. Only the first request of a connection is read; see
 // docs/decisions/0011-names-of-flows.md.
 #pragma once
 
 #include <memory>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -34,12 +35,14 @@ class FirstName {
 
  private:
   State feed_tls(std::string_view bytes);
+  State feed_method(std::string_view bytes);
   State feed_http(std::string_view bytes);
   bool add(std::string_view host);
   State read_head(const HttpHead& head);
 
   std::unique_ptr<ClientHelloStream> tls_;
   std::unique_ptr<HttpHeadReader> http_;
+  std::string method_;
   std::string line_;  // what may be a request line, and perhaps more
   std::vector<WireName> names_;
   State state_ = State::silent;

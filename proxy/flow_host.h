@@ -58,7 +58,6 @@ class FlowHost {
   struct Counters {
     std::uint64_t allowed = 0, refused = 0, held = 0, bytes = 0;
     std::uint64_t refusing = 0;  // refused flows that are being answered now
-    std::uint64_t hearing = 0;   // UDP flows whose host is not known yet
   };
 
   virtual ~FlowHost() = default;
@@ -90,6 +89,9 @@ class FlowHost {
   virtual void ask_hold(const std::string& flow, HoldRequest request) = 0;  // that flow's on_hold() gets it
   virtual bool log_refusal(const std::string& key) = 0;  // false: the same was logged a moment ago
   virtual std::uint64_t most_refusing() = 0;             // refused flows never crowd out allowed ones
+  // At most so many of one kind and owner at a time; false: it has them already. To be given back.
+  virtual bool take_share(const std::string& key, std::size_t most) = 0;
+  virtual void give_share(const std::string& key) = 0;
 };
 
 }  // namespace nightlatch

@@ -71,6 +71,7 @@ class Judge {
   [[nodiscard]] bool is_named(std::string_view host) const {
     return office_ != nullptr && office_->is_named(host);
   }
+  [[nodiscard]] bool observing() const { return office_ != nullptr && office_->data().mode == Mode::observe; }
   // Whether the DNS answers that devices get are of use.
   [[nodiscard]] bool overhears_dns() const {
     return overhear_dns_ && office_ != nullptr && office_->names_hosts();

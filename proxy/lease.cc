@@ -89,8 +89,16 @@ Ruling Lease::verdict(WallTime now) {
 bool Lease::judge(WallTime now) {
   source_ = host_.judge().identify(from_.address);
   source_.credential = credential_;
+  return judge_again(now);
+}
+
+bool Lease::judge_again(WallTime now) {
   ruling_ = verdict(now);
   return ruling_.passes();
+}
+
+std::string Lease::owner() const {
+  return protocol_ == Protocol::udp && from_nobody() ? "*" : source_.text();
 }
 
 // Sources that may be made up share one row: a flood of them fills no log.
@@ -98,8 +106,7 @@ bool Lease::audit_refusal() {
   const bool judged = ruling_.readable && !ruling_.direct;
   const std::string what =
       judged ? fmt::format("{}/{}", ruling_.resource_name, to_text(ruling_.kind)) : std::string("unjudged");
-  const std::string who = protocol_ == Protocol::udp && from_nobody() ? "*" : source_.text();
-  if (!host_.log_refusal(fmt::format("{}/{}", who, what))) return false;
+  if (!host_.log_refusal(fmt::format("{}/{}", owner(), what))) return false;
   AuditEvent e = event("flow.refused");
   if (!judged)
     e.reason = !ruling_.direct      ? "store_unreadable"
@@ -110,7 +117,7 @@ bool Lease::audit_refusal() {
 }
 
 void Lease::audit_unreadable() {
-  if (!host_.log_refusal(source_.text() + "/unreadable")) return;
+  if (!host_.log_refusal(owner() + "/unreadable")) return;
   AuditEvent e = event("flow.refused");
   e.verdict = to_text(VerdictKind::deny);
   e.reason = "unreadable_name";
@@ -126,7 +133,7 @@ void Lease::begin() {
   if (!unremarkable()) {
     on_record_ = true;
     host_.audit().write(event(ruling_.observed ? "flow.observed" : "flow.open"));
-  } else if (hidden && host_.log_refusal(source_.text() + "/unnamed")) {
+  } else if (hidden && host_.log_refusal(owner() + "/unnamed")) {
     host_.audit().write(event("flow.unnamed"));
   }
 }
@@ -138,8 +145,7 @@ bool Lease::unremarkable() const {
 void Lease::end(std::string_view cause) {
   if (unremarkable()) return;
   // A datagram that makes no flow is no news each time.
-  if (!begun_ && protocol_ == Protocol::udp &&
-      !host_.log_refusal(fmt::format("{}/{}", source_.text(), cause)))
+  if (!begun_ && protocol_ == Protocol::udp && !host_.log_refusal(fmt::format("{}/{}", owner(), cause)))
     return;
   AuditEvent e = event("flow.end");
   e.detail = cause;

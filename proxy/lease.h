@@ -45,12 +45,14 @@ class Lease {
   void name(const WireName& host, NamedBy by);
   // The client names nobody, or may have hidden whom: what its device was told by the DNS counts.
   void unnamed(NamedBy why);
-  // Who is it, and may they? Before bytes may move; true when the flow passes.
-  bool judge(WallTime now);
-  bool audit_refusal();     // false: the same was written a moment ago
-  void audit_unreadable();  // the flow ends: whom it is for cannot be told
+  bool judge(WallTime now);        // who is it, and may they? True when the flow passes
+  bool judge_again(WallTime now);  // the same, now that a name is known; before bytes may move
+  bool audit_refusal();            // false: the same was written a moment ago
+  void audit_unreadable();         // the flow ends: whom it is for cannot be told
   // A source that nothing is known of: no device, no neighbour. It may be made up.
   [[nodiscard]] bool from_nobody() const { return source_.device == DeviceId::none && !source_.mac; }
+  // Whose share it takes: the device's or the address's; "*" for all sources that may be made up.
+  [[nodiscard]] std::string owner() const;
   void begin();  // bytes may move: audited, and the deadline runs
   void end(std::string_view cause);
 

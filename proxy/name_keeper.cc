@@ -11,16 +11,21 @@ namespace nightlatch {
 
 namespace {
 constexpr Millis kRound{1000};
-constexpr Millis kLookUpEvery{30'000};    // each host that a target names as it is
-constexpr Millis kHeardAgain{5'000};      // a host below a wildcard, while it is heard of
-constexpr Millis kWriteAgain{3'600'000};  // what is in the store already
-constexpr std::size_t kMostHeard = 256;   // waiting to be looked up
+constexpr Millis kLookUpEvery{30'000};  // each host that a target names as it is
+constexpr Millis kHeardAgain{5'000};    // a host below a wildcard, while it is heard of
+// Clients keep what they were told: an address counts for a day after an answer has last said it.
+constexpr Millis kLifetime{24LL * 3600 * 1000};
+constexpr std::size_t kMostAddresses = 1024;  // of one host; beyond it the one not heard for longest goes
+constexpr std::size_t kMostHeard = 256;       // names below wildcards, waiting or being looked up
+constexpr unsigned kHeardInRound = 50;
 constexpr std::size_t kMostAsked = 4096;
 
-Status write_down(const std::string& path, const AddressesOfHosts& news) {
+Status write_down(const std::string& path, const std::set<HostAddress>& added,
+                  const std::set<HostAddress>& removed) {
   auto db = open_store(path, Database::Access::write);
   if (!db) return db.error();
-  return record_host_addresses(*db, news, wall_now());
+  return change_host_addresses(*db, {added.begin(), added.end()}, {removed.begin(), removed.end()},
+                               wall_now());
 }
 }  // namespace
 
@@ -48,43 +53,57 @@ void NameKeeper::heard(std::string_view name) {
   if (heard_.size() < kMostHeard && heard_.emplace(name).second) wakeup_.wake();
 }
 
+// Anybody can make names up: those below wildcards never crowd out the hosts that targets name.
 void NameKeeper::take_heard() {
   std::set<std::string, std::less<>> names;
   {
     const std::lock_guard lock(mutex_);
     names.swap(heard_);
   }
-  if (!follow_targets()) return;
+  if (!follow_store()) return;
   const BootTime now = BootClock::now();
   if (asked_.size() > kMostAsked) asked_.clear();
   for (const std::string& name : names) {
+    if (heard_left_ == 0 || asking_.size() >= kMostHeard) return;
     const bool is_ours =
         std::any_of(hosts_.begin(), hosts_.end(), [&](const HostPattern& h) { return h.matches(name); });
     const auto last = asked_.find(name);
-    if (is_ours && (last == asked_.end() || now - last->second >= kHeardAgain)) look_up(name);
+    if (!is_ours || (last != asked_.end() && now - last->second < kHeardAgain)) continue;
+    --heard_left_;
+    look_up(name);
   }
 }
 
 void NameKeeper::round() {
-  if (const Status followed = follow_targets(); !followed) return;  // the workers say so, and pass nothing
+  heard_left_ = kHeardInRound;
+  if (const Status followed = follow_store(); !followed) return;  // the workers say so, and pass nothing
   const BootTime now = BootClock::now();
   for (const HostPattern& host : hosts_) {
     if (host.wildcard()) continue;
     const auto last = asked_.find(host.text());
     if (last == asked_.end() || now - last->second >= kLookUpEvery) look_up(host.text());
   }
-  if (!news_.empty()) write();
+  write();
 }
 
-Status NameKeeper::follow_targets() {
+Status NameKeeper::follow_store() {
   auto version = office_version(db_);
   if (!version) return version.error();
   if (*version == office_version_) return Done{};
   auto hosts = list_target_hosts(db_);
   if (!hosts) return hosts.error();
-  // A host that was taken out of the resources has lost its addresses, and needs them again when it comes
-  // back.
-  if (*hosts != hosts_) written_.clear();
+  auto stored = list_host_addresses(db_);
+  if (!stored) return stored.error();
+  const BootTime now = BootClock::now();
+  std::map<HostAddress, BootTime> known;
+  for (const HostAddress& h : *stored) {
+    const auto before = known_.find(h);
+    known.emplace(h, before == known_.end() ? now : before->second);
+  }
+  for (const auto& [here, last] : known_) {
+    if (!known.contains(here)) asked_.erase(here.host.text());  // somebody took it away: is it right?
+  }
+  known_ = std::move(known);
   hosts_ = std::move(*hosts);
   office_version_ = *version;
   return Done{};
@@ -105,34 +124,55 @@ void NameKeeper::found(const std::string& name, const std::vector<IpAddress>& ad
     if (!host.matches(name)) continue;
     for (const IpAddress& address : addresses) {
       if (is_special(address)) continue;  // no resource is there: names do not lead inward
-      const auto known = written_.find({host, address});
-      if (known == written_.end() || now - known->second >= kWriteAgain) news_[host].push_back(address);
+      const HostAddress here{host, address};
+      removed_.erase(here);
+      if (const auto known = known_.find(here); known != known_.end()) {
+        known->second = now;
+      } else {
+        added_.insert(here);
+      }
     }
+    forget_old(host, now);
   }
-  if (!news_.empty()) write();
+  write();
+}
+
+// Only after an answer: a resolver that is silent makes nobody forget.
+void NameKeeper::forget_old(const HostPattern& host, BootTime now) {
+  std::vector<std::pair<BootTime, HostAddress>> of_host;
+  for (const auto& [here, last] : known_) {
+    if (here.host == host) of_host.emplace_back(last, here);
+  }
+  std::sort(of_host.begin(), of_host.end());
+  std::size_t left = of_host.size();
+  for (const auto& [last, here] : of_host) {
+    if (now - last < kLifetime && left <= kMostAddresses) break;
+    removed_.insert(here);
+    --left;
+  }
 }
 
 void NameKeeper::write() {
-  if (writing_) return;
+  if (writing_ || (added_.empty() && removed_.empty())) return;
   writing_ = true;
-  auto status = std::make_shared<Status>(Done{});
-  auto news = std::make_shared<AddressesOfHosts>(std::exchange(news_, {}));
+  const auto status = std::make_shared<Status>(Done{});
   ticket_ = run_in_pool(
-      loop_, [path = path_, news, status] { *status = write_down(path, *news); },
-      [this, news, status] {
+      loop_,
+      [path = path_, added = added_, removed = removed_, status] {
+        *status = write_down(path, added, removed);
+      },
+      [this, added = added_, removed = removed_, status] {
         writing_ = false;
-        if (*status) {
-          const BootTime now = BootClock::now();
-          for (const auto& [host, addresses] : *news) {
-            for (const IpAddress& address : addresses) written_[{host, address}] = now;
-          }
-          complained_ = false;
-          if (!news_.empty()) write();
+        if (!*status) {  // at the next round once more
+          if (!std::exchange(complained_, true))
+            log_warning("the addresses of hosts cannot be written down: {}", status->error().message);
           return;
         }
-        if (!std::exchange(complained_, true))
-          log_warning("the addresses of hosts cannot be written down: {}", status->error().message);
-        news_.merge(*news);  // at the next round
+        complained_ = false;
+        for (const HostAddress& h : added) added_.erase(h);
+        for (const HostAddress& h : removed) removed_.erase(h);
+        (void)follow_store();
+        write();
       });
 }
 

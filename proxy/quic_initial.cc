@@ -135,7 +135,7 @@ void QuicInitial::take_initial(const QuicPacket& packet) {
   if (!opened) {
     // No server has keys for it either, as it would have had to see first what they are made from. Late
     // packets of a connection that began before we listened look like this.
-    if (origins_.empty()) state_ = QuicState::malformed;
+    if (origins_.empty() || ++misses_ > kMostMisses) state_ = QuicState::malformed;
     return;
   }
   if (state_ != QuicState::found) state_ = QuicState::more;

@@ -36,6 +36,7 @@ class QuicInitial {
   static constexpr std::size_t kMostCrypto = 32768;    // bytes of the handshake, in whatever order they come
   static constexpr std::size_t kMostOrigins = 4;       // connection IDs that keys were made from
   static constexpr std::size_t kMostPackets = 16;      // in one datagram
+  static constexpr std::size_t kMostMisses = 8;        // packets that no key opens: each costs two new keys
   static constexpr std::uint64_t kMostNumber = 126;    // of a packet
   static constexpr std::size_t kLeastDatagram = 1200;  // bytes, to begin a connection (RFC 9000 section 14.1)
 
@@ -60,6 +61,7 @@ class QuicInitial {
   std::vector<bool> arrived_;
   std::size_t ready_ = 0;  // bytes from the start without a gap
   std::size_t read_ = 0;   // bytes of them that were messages
+  std::size_t misses_ = 0;
   ClientHello hello_;
   QuicState state_ = QuicState::more;
 };

@@ -119,6 +119,9 @@ std::string tables_script(const Family& f, const RulesInput& input) {
   s += fmt::format("-A NIGHTLATCH-OURS -j MARK --set-xmark {}\n-A NIGHTLATCH-OURS -j ACCEPT\n", mark);
   // The gate's own addresses, the portal's among them, are reached without us.
   s += "-A NIGHTLATCH -m addrtype --dst-type LOCAL -j RETURN\n";
+  // Where there is no way to, the kernel says so itself: a client that has other addresses then tries those
+  // at once (RFC 8305), while one whose connection stands believes in it. (The IPv4 match does not tell.)
+  if (!f.v4) s += "-A NIGHTLATCH -m addrtype --dst-type UNREACHABLE -j RETURN\n";
   for (const std::string& i : interfaces) s += fmt::format("-A NIGHTLATCH {}-j NIGHTLATCH-TAKE\n", i);
   for (const Protocol protocol : {Protocol::tcp, Protocol::udp}) {
     for (const std::string& m : protectedly(protocol)) {

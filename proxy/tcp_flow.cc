@@ -41,13 +41,33 @@ TcpFlow::TcpFlow(FlowHost& host, std::string id, Accepted accepted,
 }
 
 void TcpFlow::start() {
+  hears_ = host_.judge().hears_names(accepted_.destination.port, Protocol::tcp);
   if (!lease_.judge(wall_now())) {
     refuse();
-  } else if (introduction_ == nullptr && hears_names()) {
+  } else if (!keep_to_share()) {
+    close_refused(true);
+  } else if (introduction_ == nullptr && hears_) {
     hear();
   } else {
     connect();
   }
+}
+
+// What no resource is about never crowds out what some resource is.
+bool TcpFlow::keep_to_share() {
+  const bool unprotected = lease_.ruling().reason == Reason::unprotected;
+  if (unprotected && share_.empty()) {
+    std::string share = "unprotected/" + lease_.owner();
+    if (!host_.take_share(share, host_.judge().max_flows() / 8 + 1)) return false;
+    share_ = std::move(share);
+  } else if (!unprotected) {
+    give_share();
+  }
+  return true;
+}
+
+void TcpFlow::give_share() {
+  if (!share_.empty()) host_.give_share(std::exchange(share_, {}));
 }
 
 void TcpFlow::refuse() {
@@ -69,10 +89,6 @@ void TcpFlow::refuse() {
   state_ = State::listening;
   set_timer(kFirstBytes);
   listen();
-}
-
-bool TcpFlow::hears_names() const {
-  return host_.judge().hears_names(accepted_.destination.port, Protocol::tcp);
 }
 
 bool TcpFlow::watch_client() {
@@ -126,13 +142,16 @@ void TcpFlow::heard() {
     case FirstName::State::more:
     case FirstName::State::unreadable:
       lease_.audit_unreadable();
+      if (host_.judge().observing()) break;
       ++host_.counters().refused;
       close_refused(true);
       return;
   }
   host_.look_at_store();
-  if (!lease_.judge(wall_now())) {
+  if (!lease_.judge_again(wall_now())) {
     refuse();
+  } else if (!keep_to_share()) {
+    close_refused(true);
   } else if (upstream_.valid()) {
     relay();
   } else {
@@ -158,7 +177,7 @@ void TcpFlow::connected() {
     not_connected(error, fmt::format("upstream: {}", std::strerror(error)));
     return;
   }
-  if (!introduction_ || !hears_names()) {
+  if (!introduction_ || !hears_) {
     relay();
     return;
   }
@@ -295,11 +314,11 @@ void TcpFlow::rejudge() {
 }
 
 void TcpFlow::on_neighbour(const IpAddress& address, const Mac& mac) {
-  if (live()) end_if(lease_.on_neighbour(address, mac));
+  if (live() || state_ == State::hearing) end_if(lease_.on_neighbour(address, mac));
 }
 
 void TcpFlow::recheck_neighbour() {
-  if (live()) end_if(lease_.recheck_neighbour());
+  if (live() || state_ == State::hearing) end_if(lease_.recheck_neighbour());
 }
 
 void TcpFlow::end_if(const Lease::Cause& cause) {
@@ -320,6 +339,7 @@ void TcpFlow::cut(std::string_view cause) {
 
 void TcpFlow::end(std::string_view cause, bool reset) {
   lease_.end(cause);
+  give_share();
   close(accepted_.fd, reset);
   close(upstream_, reset);
   timer_.unlink();

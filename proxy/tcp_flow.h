@@ -62,7 +62,8 @@ class TcpFlow final : public LiveFlow {
   void on_ready(Relay::Side side, bool readable, bool writable);
   void on_timer();
   void refuse();
-  [[nodiscard]] bool hears_names() const;
+  [[nodiscard]] bool keep_to_share();
+  void give_share();
   void hear();
   void hear_more();
   void heard();
@@ -102,6 +103,8 @@ class TcpFlow final : public LiveFlow {
   std::size_t thrown_away_ = 0;
   bool counted_ = false;  // among those being refused
   bool watched_ = false;  // the client
+  bool hears_ = false;    // hosts are named at its port
+  std::string share_;     // of its owner, while no resource is about it
 };
 
 }  // namespace nightlatch

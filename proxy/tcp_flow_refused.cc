@@ -126,6 +126,7 @@ void TcpFlow::linger() {
 void TcpFlow::close_refused(bool reset) {
   close(accepted_.fd, reset);
   close(upstream_, true);
+  give_share();
   timer_.unlink();
   if (std::exchange(counted_, false)) --host_.counters().refusing;
   state_ = State::done;

@@ -10,7 +10,8 @@ constexpr Millis kOneSided{30'000};    // idle, while only the client has spoken
 constexpr Millis kBothSides{180'000};  // idle, once the server has answered
 constexpr Millis kAfterAnswer{2'000};  // DNS: every question is answered
 constexpr std::uint16_t kDns = 53;
-constexpr Millis kHear{3'000};  // for the rest of a QUIC client's first words
+constexpr Millis kHear{3'000};            // for the rest of a QUIC client's first words
+constexpr std::size_t kMostHearing = 32;  // flows of one owner whose host is not known yet
 constexpr std::size_t kMostWaiting = 16, kMostWaitingBytes = 32768;  // datagrams meanwhile
 constexpr std::size_t kBatches = 8;  // of datagrams, each way, before the others have their turn
 }  // namespace
@@ -26,20 +27,25 @@ void UdpFlow::start() {
     return;
   }
   hearing_ = std::make_unique<Hearing>();
-  ++host_.counters().hearing;
+  hearing_->share = "hearing/" + lease_.owner();
+  if (!host_.take_share(hearing_->share, kMostHearing)) {  // the datagram is lost, as UDP may
+    hearing_->decided = true;
+    finish();
+    return;
+  }
   host_.wheel().set(timer_, BootClock::now() + kHear);
 }
 
 // What the client sends is looked at before it goes on; false when it does not go on now, or never.
 bool UdpFlow::hears(std::string_view payload) {
-  if (!hearing_) return true;
+  if (!hearing_ || hearing_->given_up) return true;
   const bool long_header = !payload.empty() && (static_cast<unsigned char>(payload.front()) & 0x80U) != 0;
   if (hearing_->decided && !long_header) return true;
   const QuicState before = hearing_->quic.state();
   const QuicState state = hearing_->quic.feed(bytes_of(payload));
   if (state == QuicState::malformed) {
     refuse("unreadable_name");
-    return false;
+    return !done_ && hearing_->given_up;
   }
   if (!hearing_->decided) {
     keep(payload);
@@ -48,7 +54,7 @@ bool UdpFlow::hears(std::string_view payload) {
   }
   // A connection may begin on a flow that was taken for something else.
   if (state == QuicState::found && before != QuicState::found) heard();
-  return !done_;
+  return !done_ && state != QuicState::more;  // half a hello does not go on: the client says it again
 }
 
 void UdpFlow::keep(std::string_view payload) {
@@ -74,7 +80,7 @@ void UdpFlow::heard() {
     return;
   }
   decide();
-  if (!lease_.judge(wall_now())) {
+  if (!lease_.judge_again(wall_now())) {
     refuse_datagram(host_, lease_);
     maker_.tell_client(key_, port_unreachable(key_.client.address.is_v4()));
     finish();
@@ -86,6 +92,12 @@ void UdpFlow::heard() {
 
 // Whom the client asks for cannot be told, or it has said another than before.
 void UdpFlow::refuse(std::string_view why) {
+  if (host_.judge().observing()) {  // everything passes: what is not known is only noted
+    lease_.audit_unreadable();
+    hearing_->given_up = true;
+    if (!hearing_->decided) heard();
+    return;
+  }
   if (hearing_->decided) {
     cut(why);
     return;
@@ -281,7 +293,7 @@ void UdpFlow::end(std::string_view cause) {
 }
 
 void UdpFlow::decide() {
-  if (!std::exchange(hearing_->decided, true)) --host_.counters().hearing;
+  if (!std::exchange(hearing_->decided, true)) host_.give_share(hearing_->share);
 }
 
 void UdpFlow::finish() {

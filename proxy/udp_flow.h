@@ -60,6 +60,8 @@ class UdpFlow final : public LiveFlow {
   struct Hearing {
     QuicInitial quic;
     bool decided = false;
+    bool given_up = false;             // in observe mode
+    std::string share;                 // until it is decided
     std::vector<std::string> waiting;  // datagrams, until the host is known
     std::size_t bytes = 0;
   };

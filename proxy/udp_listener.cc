@@ -5,8 +5,7 @@
 namespace nightlatch {
 
 namespace {
-constexpr std::uint64_t kMostHearing = 256;  // flows whose host is not known yet
-constexpr std::size_t kSecondChances = 8;    // looked at before one is ended that is not idle
+constexpr std::size_t kSecondChances = 8;  // looked at before one is ended that is not idle
 }  // namespace
 
 Status UdpListener::open(std::string* v6_error) {
@@ -68,8 +67,8 @@ void UdpListener::take(std::size_t i, const UdpKey& key) {
     if (!lease.ruling().direct) tell_client(key, port_unreachable(key.client.address.is_v4()));
     return;
   }
-  const std::string owner = lease.source().text();
-  if (host_.counters().hearing >= kMostHearing || !make_room(owner)) {
+  const std::string owner = lease.owner();
+  if (!make_room(owner)) {
     ++overloaded_;
     return;
   }

@@ -202,6 +202,18 @@ bool Worker::log_refusal(const std::string& key) {
   return true;
 }
 
+bool Worker::take_share(const std::string& key, std::size_t most) {
+  std::size_t& taken = shares_[key];
+  if (taken >= most) return false;
+  ++taken;
+  return true;
+}
+
+void Worker::give_share(const std::string& key) {
+  const auto share = shares_.find(key);
+  if (--share->second == 0) shares_.erase(share);
+}
+
 void Worker::watch_neighbours() {
   neighbours_seen_ = judge_->neighbours_generation();
   neighbour_watch_ = std::make_unique<ReadWatch>(loop_, judge_->neighbours().changes_fd(), [this] {

@@ -64,6 +64,8 @@ class Worker final : private FlowHost {
   void ask_hold(const std::string& flow, HoldRequest request) override;
   bool log_refusal(const std::string& key) override;
   std::uint64_t most_refusing() override { return judge_->max_flows() / 8 + 1; }
+  bool take_share(const std::string& key, std::size_t most) override;
+  void give_share(const std::string& key) override;
 
   static constexpr std::size_t kScratch = 128UL * 1024;
   void run();
@@ -106,6 +108,7 @@ class Worker final : private FlowHost {
   std::unordered_map<std::string, std::unique_ptr<LiveFlow>> flows_;
   std::vector<std::string> again_, finished_;
   std::unordered_map<std::string, BootTime> logged_;
+  std::unordered_map<std::string, std::size_t> shares_;
   std::mutex mailbox_mutex_;
   std::vector<std::function<void()>> mailbox_;
   std::uint64_t next_flow_ = 0;

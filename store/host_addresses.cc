@@ -8,15 +8,11 @@
 namespace nightlatch {
 
 namespace {
-Status forget_oldest(Database& db, const HostPattern& host) {
-  return db.run(
-      "DELETE FROM host_address WHERE host = ?1 AND address IN (SELECT address FROM host_address "
-      "WHERE host = ?1 ORDER BY seen_ms DESC, address LIMIT -1 OFFSET ?2)",
-      {host.text(), static_cast<std::int64_t>(kMostAddressesOfHost)});
+Error damaged(const Error& e) {
+  return Error::invalid(fmt::format("the store holds a bad value: {}", e.message));
 }
 
-Status forget_unused(Database& db, WallTime now) {
-  NL_TRY(db.run("DELETE FROM host_address WHERE seen_ms < ?", {to_ms(now - kHostAddressLifetime)}));
+Status forget_unnamed(Database& db) {
   auto hosts = list_target_hosts(db);
   if (!hosts) return hosts.error();
   std::vector<std::string> gone;
@@ -38,7 +34,7 @@ Result<std::vector<HostPattern>> list_target_hosts(Database& db) {
   std::vector<HostPattern> hosts;
   NL_TRY(each_row(db.prepare("SELECT destination FROM target"), [&](Statement& s) -> Status {
     auto target = parse_target(s.text(0), "destination", HostTargets::stored);
-    if (!target) return target.error();
+    if (!target) return damaged(target.error());
     if (target->host) hosts.push_back(*std::move(target->host));
     return Done{};
   }));
@@ -47,18 +43,33 @@ Result<std::vector<HostPattern>> list_target_hosts(Database& db) {
   return hosts;
 }
 
-Status record_host_addresses(Database& db, const AddressesOfHosts& found, WallTime now) {
+Result<std::vector<HostAddress>> list_host_addresses(Database& db) {
+  std::vector<HostAddress> all;
+  NL_TRY(each_row(db.prepare("SELECT host, address FROM host_address ORDER BY host, address"),
+                  [&](Statement& s) -> Status {
+                    auto host = HostPattern::from_stored(s.text(0), "host");
+                    const auto address = IpAddress::parse(s.text(1));
+                    if (!host) return damaged(host.error());
+                    if (!address) return Error::invalid(fmt::format("'{}' is no address", s.text(1)));
+                    all.push_back({*std::move(host), *address});
+                    return Done{};
+                  }));
+  return all;
+}
+
+Status change_host_addresses(Database& db, const std::vector<HostAddress>& added,
+                             const std::vector<HostAddress>& removed, WallTime now) {
   auto tx = Transaction::begin(db);
   if (!tx) return tx.error();
-  for (const auto& [host, addresses] : found) {
-    for (const IpAddress& address : addresses) {
-      NL_TRY(db.run(
-          "INSERT INTO host_address VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET seen_ms = max(seen_ms, ?3)",
-          {host.text(), address.text(), to_ms(now)}));
-    }
-    NL_TRY(forget_oldest(db, host));
+  for (const HostAddress& h : removed) {
+    NL_TRY(
+        db.run("DELETE FROM host_address WHERE host = ? AND address = ?", {h.host.text(), h.address.text()}));
   }
-  NL_TRY(forget_unused(db, now));
+  for (const HostAddress& h : added) {
+    NL_TRY(db.run("INSERT INTO host_address VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+                  {h.host.text(), h.address.text(), to_ms(now)}));
+  }
+  NL_TRY(forget_unnamed(db));
   return tx->commit();
 }
 

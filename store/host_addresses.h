@@ -3,7 +3,6 @@
 // change is one transaction; every function runs on the Database's thread.
 #pragma once
 
-#include <map>
 #include <vector>
 
 #include "policy/model.h"
@@ -11,16 +10,11 @@
 
 namespace nightlatch {
 
-using AddressesOfHosts = std::map<HostPattern, std::vector<IpAddress>>;
-
-inline constexpr std::size_t kMostAddressesOfHost = 1024;  // beyond it the one not seen for longest goes
-// Clients keep what they were told, so an address counts for a day after the resolver has last said it.
-inline constexpr Seconds kHostAddressLifetime{24 * 3600};
-
 // The hosts that targets name, each once.
 [[nodiscard]] Result<std::vector<HostPattern>> list_target_hosts(Database& db);
-// Adds what is new, and writes down that the rest was seen again. Hosts that no target names any more, and
-// addresses that were not seen for a day, go.
-[[nodiscard]] Status record_host_addresses(Database& db, const AddressesOfHosts& found, WallTime now);
+[[nodiscard]] Result<std::vector<HostAddress>> list_host_addresses(Database& db);
+// Those of hosts that no target names any more go by themselves.
+[[nodiscard]] Status change_host_addresses(Database& db, const std::vector<HostAddress>& added,
+                                           const std::vector<HostAddress>& removed, WallTime now);
 
 }  // namespace nightlatch

@@ -17,6 +17,7 @@
 #include "base/text.h"
 #include "policy/parse.h"
 #include "store/access.h"
+#include "store/host_addresses.h"
 #include "store/schema.h"
 
 namespace nightlatch {
@@ -289,15 +290,9 @@ Status load_access(Database& db, OfficeData& office) {
                 office.resources[resources.at(s.integer(0))].targets.push_back(*target);
                 return Done{};
               }));
-  NL_TRY(
-      each(db, "SELECT host, address FROM host_address ORDER BY host, address", [&](Statement& s) -> Status {
-        auto host = HostPattern::from_stored(s.text(0), "host");
-        const auto address = IpAddress::parse(s.text(1));
-        if (!host) return damaged(host.error());
-        if (!address) return Error::invalid(fmt::format("'{}' is no address", s.text(1)));
-        office.host_addresses.push_back({*std::move(host), *address});
-        return Done{};
-      }));
+  auto host_addresses = list_host_addresses(db);
+  if (!host_addresses) return host_addresses.error();
+  office.host_addresses = std::move(*host_addresses);
   NL_TRY(each(
       db,
       "SELECT id, name, deny, anyone, session_s, mfa_s, on_expiry, hours, idle_s, min_binding FROM policy "

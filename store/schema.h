@@ -216,7 +216,7 @@ BEGIN DELETE FROM presence WHERE device_id = new.id; END;
 CREATE TABLE host_address (
   host    TEXT NOT NULL,            -- as in target: wiki.lan or *.corp.example
   address TEXT NOT NULL,
-  seen_ms INTEGER NOT NULL,         -- when the resolver last said so; seeing it again is no change of the office
+  since_ms INTEGER NOT NULL,        -- when the resolver first said so
   PRIMARY KEY (host, address)
 ) STRICT, WITHOUT ROWID;
 CREATE TRIGGER office_host_address_INSERT AFTER INSERT ON host_address BEGIN

@@ -62,6 +62,15 @@ TEST(FirstName, Http) {
   EXPECT_EQ(heard("GET / HTTP/1.1\r\nHost: wiki.lan\r\n"), "more");
 }
 
+TEST(FirstName, HttpThatServersTakeAndFewKnow) {
+  EXPECT_EQ(heard(request("\r\n\r\nGET / HTTP/1.1", "Host: wiki.lan\r\n")), "named wiki.lan")
+      << "RFC 9112 section 2.2";
+  EXPECT_EQ(heard(request("CCM_POST /x HTTP/1.1", "Host: wiki.lan\r\n")), "named wiki.lan");
+  EXPECT_EQ(heard(request("VERSION-CONTROL /x HTTP/1.1", "Host: wiki.lan\r\n")), "named wiki.lan");
+  const std::string ticket = "Authorization: Negotiate " + std::string(20'000, 'Y') + "\r\n";
+  EXPECT_EQ(heard(request("GET / HTTP/1.1", ticket + "Host: wiki.lan\r\n")), "named wiki.lan");
+}
+
 TEST(FirstName, HttpThatTwoServersReadInTwoWays) {
   for (const char* fields :
        {"Host: wiki.lan\r\nHost: free.lan\r\n", "Host: wiki.lan\r\nhost: wiki.lan\r\n", "Host : wiki.lan\r\n",
