@@ -43,6 +43,7 @@ class QuicInitial {
   QuicState feed(Bytes datagram);
   [[nodiscard]] QuicState state() const { return state_; }
   [[nodiscard]] const ClientHello& hello() const { return hello_; }  // once found
+  [[nodiscard]] std::size_t misses() const { return misses_; }       // Initial packets that no key opened
 
  private:
   struct Origin {  // the keys that follow from one connection ID

@@ -145,6 +145,15 @@ TEST(QuicInitial, AHelloThatIsNone) {
   EXPECT_EQ(heard_frames(crypto(0, from_hex("01"))), "more");
 }
 
+TEST(QuicInitial, PacketsThatNoKeyOpensAreFewOrMalformed) {
+  QuicInitial quic;
+  EXPECT_EQ(heard(quic, {datagram(whole_hello())}), kFound);
+  const std::string junk = datagram({.frames = "\1", .to = "elsewhere", .keys_from = "of another"});
+  for (std::size_t n = 0; n < QuicInitial::kMostMisses; ++n)
+    EXPECT_EQ(quic.feed(bytes_of(junk)), QuicState::found) << n;
+  EXPECT_EQ(quic.feed(bytes_of(junk)), QuicState::malformed) << "each costs two new keys";
+}
+
 TEST(QuicInitial, Frames) {
   const std::string whole = crypto(0, hello());
   const std::string ack =
