@@ -24,8 +24,8 @@ def proxied(office):
 
 
 def in_every_state(office, arrivals, attempts: dict, right, refusals: dict) -> None:
-    """Makes each attempt (name: a function that gives a finished process) before a sign-in, after it and after the
-    session's end. `right(done)` says whether it did all that it should; `refusals[name]` is what it says when refused."""
+    """Makes each attempt (name: a function that gives a finished process) before a sign-in, after it and after it
+    has expired. `right(done)` says whether it did all that it should; `refusals[name]` is what it says when refused."""
     def all_refused(when: str) -> None:
         before = arrivals.count()
         for name, attempt in attempts.items():
@@ -40,8 +40,8 @@ def in_every_state(office, arrivals, attempts: dict, right, refusals: dict) -> N
         before, done = arrivals.count(), attempt()
         assert done.returncode == 0 and right(done), f"{name}: {done.returncode}\n{done.stdout}{done.stderr}{office.log()[-4:]}"
         assert arrivals.count() > before, f"{name} went another way"
-    office.cli("session", "end", "--user", "alice")
-    all_refused("after the session's end")
+    office.let_expire("alice")
+    all_refused("after it has expired")
 
 
 def run(office, *command: str, input: str | None = None, **env: str) -> subprocess.CompletedProcess:

@@ -117,7 +117,7 @@ def test_dig_through_socks(office):
                                    "-q", "20")
         assert "Queries completed:    2000 (100.00%)" in done.stdout, done.stdout
     assert arrivals.count() == 2001
-    office.cli("session", "end", "--user", "alice")
+    office.let_expire("alice")
     assert dig().returncode != 0 and arrivals.count() == 2001
 
 
@@ -170,7 +170,7 @@ def test_http3(pages):
     for name, way in ways.items():
         before = arrivals.count()
         assert way() and arrivals.count() > before, (name, office.log()[-4:])
-    office.cli("session", "end", "--user", "alice")
+    office.let_expire("alice")
     before = arrivals.count()
     for name, way in ways.items():
         assert not way() and arrivals.count() == before, name
@@ -213,6 +213,6 @@ def test_http3_to_a_host_by_its_name(pages):
     assert rows and rows[0]["name"] == "shop.lan" and rows[0]["reason"] == "no_sign_in", office.log()
     office.alice.sign_in("alice")
     assert fetch(office, "shop.lan") and fetch(office, "a.b.corp.lan")
-    office.cli("session", "end", "--user", "alice")
+    office.let_expire("alice")
     before = arrivals.count()
     assert not fetch(office, "shop.lan") and arrivals.count() == before

@@ -7,7 +7,7 @@ import time
 import pytest
 
 import programs
-from client import THROUGH
+from client import THROUGH, ask
 from lab import sleep_until, until
 from test_explicit import HTTP, SOCKS, connect_request
 from test_names import CORP, EXAMPLE, FREE, HANDBOOK, TLS, WEB, client_hello, known, tls, town_of_names, web  # noqa: F401
@@ -38,8 +38,7 @@ def tunnel(office, laptop, host: str, port: int, first: bytes, by_http: bool, us
     """By SOCKS or CONNECT to an echo or HTTP server: `through` when the server's own answer comes back."""
     with laptop.open(office.GATE[4], HTTP if by_http else SOCKS) as sock:
         if by_http:
-            secret = base64.b64encode(f"{user}:{office.tokens[user]}".encode()).decode() if user else ""
-            field = f"Proxy-Authorization: Basic {secret}\r\n" if user else ""
+            field = f"Proxy-Authorization: {basic(office, user)}\r\n" if user else ""
             sock.sendall(f"CONNECT {host}:{port} HTTP/1.1\r\nHost: {host}:{port}\r\n{field}\r\n".encode())
             head = b""
             while not head.endswith(b"\r\n\r\n"):
@@ -77,7 +76,7 @@ class Flows:
         self.office, self.dice = office, dice
 
     def any(self, laptop):
-        return self.dice.choice([self.plain, self.named, self.udp, self.proxied, self.proxied])(laptop)
+        return self.dice.choice([self.plain, self.named, self.udp, self.proxied, self.proxied, self.forwarded])(laptop)
 
     def address(self, family: int) -> str:
         return self.dice.choice([HANDBOOK, CORP, FREE])[family]
@@ -106,6 +105,27 @@ class Flows:
         who = ["--credential", user] if user else []
         return ([to(host, port), "--name", inside, *who],
                 lambda: tunnel(self.office, laptop, host, port, first, by_http, user))
+
+
+    def forwarded(self, laptop):
+        host, user = self.dice.choice([self.address(4), *HOSTS]), self.dice.choice([None, "alice", "bob"])
+
+        def happens() -> str:
+            with laptop.open(self.office.GATE[4], HTTP) as sock:
+                fields = {"Host": host, **({"Proxy-Authorization": basic(self.office, user)} if user else {})}
+                reply = ask(sock, "GET", f"http://{host}/", fields)
+            return THROUGH if reply.status == 200 and "this is" in reply.body else str(reply.status)
+        return [to(host, WEB), *(["--credential", user] if user else [])], happens
+
+
+def basic(office, user: str) -> str:
+    return "Basic " + base64.b64encode(f"{user}:{office.tokens[user]}".encode()).decode()
+
+
+def arrived(office) -> int:
+    """Bytes that came to any server, of whatever flow."""
+    return sum(size for servers in (office.servers, office.more) for peers in servers.ask("counts").values()
+               for _, size in peers.values())
 
 
 def to(host: str, port: int) -> str:
@@ -145,7 +165,8 @@ def test_explain_says_what_the_gate_does(street, seed):
             laptop = dice.choice([office.alice, office.bob])
             asked, happens = flows.any(laptop)
             said = office.json("explain", "--from", laptop.address[6 if "[" in asked[0] else 4], "--to", *asked, expect=None)
-            outcome = happens()
+            before, outcome = arrived(office), happens()
             verdicts.append(said["verdict"])
             assert (said["verdict"] == "allow") == (outcome == THROUGH), (asked, outcome, said, office.log()[-3:])
+            assert outcome == THROUGH or arrived(office) == before, f"something of {asked} arrived"
     assert len(set(verdicts)) >= 2, f"the offices are too much alike: {verdicts}"

@@ -99,7 +99,7 @@ def test_before_a_sign_in_after_it_and_after_its_end(named, family):
     office.bob.sign_in("bob")
     office.more.ask("zero")
     assert web(office.bob, host, EXAMPLE) == "511" and tls(office.bob, host, EXAMPLE) == ALERT
-    office.cli("session", "end", "--user", "alice")
+    office.let_expire("alice")
     assert web(office.alice, host, EXAMPLE) == "511" and tls(office.alice, host, EXAMPLE) == ALERT
     untouched(office, "handbook")
     assert tls(office.alice, FREE[family], "free.lan") == THROUGH
