@@ -18,6 +18,7 @@ namespace {
 
 Record record_of(const OfficeData& office, const Resource& resource) {
   std::vector<std::string> targets;
+  targets.reserve(resource.targets.size());
   for (const Target& t : resource.targets) targets.push_back(to_text(t));
   std::vector<std::string> policies;
   for (const Policy& p : office.policies) {
