@@ -162,7 +162,7 @@ void HttpForward::on_ready(Side& side, bool can_read, bool can_write) {
   }
 }
 
-void HttpForward::reply(std::string bytes) {
+void HttpForward::reply(std::string_view bytes) {
   if (state_ == State::done || state_ == State::leaving) return;
   close_side(server_, true);
   client_.out += bytes;

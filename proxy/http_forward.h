@@ -71,7 +71,7 @@ class HttpForward final : public LiveFlow {
   Got read(Side& side);
   void answered();
   void change_protocol();
-  void reply(std::string bytes);  // our own answer, the last thing said here
+  void reply(std::string_view bytes);  // our own answer, the last thing said here
   void drain();
   void end_if(const Lease::Cause& cause);
   void end_exchange(std::string_view cause);

@@ -88,7 +88,7 @@ Status client_or_gate(std::string_view value, std::string_view key) {
 // Nowhere, the LAN, or given addresses.
 Status proxy_places(std::string_view value, std::string_view key) {
   if (value == "lan") return Done{};
-  const Status given = endpoints(value, key);
+  Status given = endpoints(value, key);
   if (given) return given;
   return Error::usage(given.error().message, "say lan, or for example 10.0.0.1:1080, [fd00::1]:1080");
 }
