@@ -304,6 +304,10 @@ class Office:
         text = self.cli("log", *filters, "--json").stdout.strip()
         return json.loads(text) if text.startswith("[") else [json.loads(line) for line in text.splitlines()]
 
+    def logged(self, right, *filters: str, limit: float = 5) -> list[dict]:
+        """Waits for rows of the log that `right(row)` picks, for the log is written in batches; they are returned."""
+        return until(lambda: [row for row in self.log(*filters) if right(row)], limit, f"the log: {self.log(*filters)[-6:]}")
+
     def init(self, session: str = "8h", *policy: str) -> None:
         """The first run as the README has it: a store, two users, three resources and their policies."""
         self.cli("init", "--lan", "lan0", "--portal", self.PORTAL)

@@ -113,8 +113,7 @@ def test_hand_over_ends_what_the_first_user_had(office):
     assert reply.status in (200, 302, 303), reply
     flow.wait_end(1.5)
     check(office, office.alice, BOB)
-    rows = office.log()
-    assert any("hand" in row["event"] or "hand" in row.get("detail", "") for row in rows), rows
+    office.logged(lambda row: "hand" in row["event"] or "hand" in row.get("detail", ""))
 
 
 def test_a_laptop_keeps_its_session_when_its_address_changes(office):

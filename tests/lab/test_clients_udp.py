@@ -209,8 +209,8 @@ def test_http3_to_a_host_by_its_name(pages):
         for name in protected:
             assert not fetch(office, name) and arrivals.count() == before, (name, family)
         assert fetch(office, free), "another host at the same port passes, and is only heard"
-    rows = [r for r in office.log() if r["event"] == "flow.refused" and r.get("named_by") == "quic"]
-    assert rows and rows[0]["name"] == "shop.lan" and rows[0]["reason"] == "no_sign_in", office.log()
+    rows = office.logged(lambda r: r["event"] == "flow.refused" and r.get("named_by") == "quic")
+    assert rows[0]["name"] == "shop.lan" and rows[0]["reason"] == "no_sign_in", rows
     office.alice.sign_in("alice")
     assert fetch(office, "shop.lan") and fetch(office, "a.b.corp.lan")
     office.let_expire("alice")

@@ -74,7 +74,7 @@ def test_the_watcher_brings_rules_back_and_says_so(office):
         until(lambda: all(saved(office, tool) == before[tool] for tool in TABLES), 15,
               f"{table} rules restored: {[saved(office, tool) for tool in TABLES]}")
         assert office.alice.try_tcp(office.PAYROLL[4], office.ECHO) == THROUGH
-    assert any(row["event"].startswith("rules") for row in office.log()), office.log()
+    office.logged(lambda row: row["event"].startswith("rules"))
 
 
 def test_rules_are_idempotent_and_leave_those_of_others_alone(office):

@@ -225,8 +225,8 @@ def test_the_dns_answers_of_a_device(named):
         assert office.alice.try_udp(HIDDEN[family], TLS) == "port unreachable"
         assert tls(office.bob, HIDDEN[family], None) == THROUGH
     assert tls(office.alice, HIDDEN[4], "else.example") == THROUGH, "a name that was sent comes first"
-    rows = [r for r in office.log() if r["event"] == "flow.refused" and r.get("named_by") == "dns"]
-    assert rows and rows[0]["name"] == "y.corp.lan", office.log()
+    rows = office.logged(lambda r: r["event"] == "flow.refused" and r.get("named_by") == "dns")
+    assert rows[0]["name"] == "y.corp.lan", rows
     # An answer that nobody asked for says nothing.
     with office.server_ns.inside():
         sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)

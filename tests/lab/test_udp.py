@@ -135,8 +135,8 @@ def test_what_the_network_says_comes_back(office):
     for family in (4, 6):
         until(lambda f=family: office.alice.try_udp(office.VOICE[f], 4999, timeout=1) == UNREACHABLE, 3,
               "nobody listens on that port, and the server says so")
-    rows = office.log("--resource", "deaf")
-    assert all(r["verdict"] == "allow" for r in rows if r["event"] == "flow.open"), rows
+    rows = office.logged(lambda r: r["event"] == "flow.open", "--resource", "deaf")
+    assert all(r["verdict"] == "allow" for r in rows), rows
 
 
 def test_a_refused_flow_makes_one_hold(office):
@@ -144,8 +144,8 @@ def test_a_refused_flow_makes_one_hold(office):
     for _ in range(20):
         assert office.alice.try_udp(office.VOICE[4], office.UDP) == UNREACHABLE
     until(lambda: office.query("SELECT count(*) FROM hold")[0][0] == 1, 2, "one hold")
-    rows = [r for r in office.log() if r["event"] == "flow.refused"]
-    assert rows and rows[0]["destination"] == f"{office.VOICE[4]}:4000/udp"
+    rows = office.logged(lambda r: r["event"] == "flow.refused")
+    assert rows[0]["destination"] == f"{office.VOICE[4]}:4000/udp"
     assert len(rows) < 5, "the same refusal is logged once in a while"
 
 
