@@ -63,10 +63,16 @@ const std::vector<Fence> kFences{
     {{"sys/capability.h"}, {"net/privileges.cc"}},
     {{"openssl/"}, {"base/crypto.cc", "net/", "auth/", "proxy/quic_keys.cc", "cli/doctor_checks.cc"}},
     {{"kainjow/"}, {"web/"}},
+    {{"curl/"}, {"net/http_client.cc"}},
+    {{"cjose/", "jansson.h"}, {"auth/jws.cc"}},
+    {{"liboath/"}, {"auth/otp.cc"}},
+    {{"fido.h", "fido/"}, {"auth/webauthn.cc"}},
+    {{"qrcodegen.hpp"}, {"base/qr_code.cc"}},
 };
-const std::vector<std::string> kHeavy{"nlohmann/", "sqlite3.h",   "uv.h",     "uv/",
-                                      "openssl/",  "cxxopts.hpp", "kainjow/", "llhttp.h",
-                                      "libmnl/",   "argon2.h",    "idn2.h",   "libpsl.h"};
+const std::vector<std::string> kHeavy{"nlohmann/",   "sqlite3.h",    "uv.h",     "uv/",     "openssl/",
+                                      "cxxopts.hpp", "kainjow/",     "llhttp.h", "libmnl/", "argon2.h",
+                                      "idn2.h",      "libpsl.h",     "curl/",    "cjose/",  "liboath/",
+                                      "fido.h",      "qrcodegen.hpp"};
 
 bool among(const std::vector<std::string>& names, const std::string& name) {
   return std::any_of(names.begin(), names.end(), [&](const std::string& one) {
