@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -23,10 +24,17 @@ namespace nightlatch {
 [[nodiscard]] std::string_view trim(std::string_view text);
 [[nodiscard]] std::string lower(std::string_view text);  // ASCII
 
+// A code of Crockford's alphabet as it was made (base/crypto.h), from how people write it: in any case, with
+// dashes or spaces, and with O, I or L for the digits they look like. Other characters stay, and match
+// nothing.
+[[nodiscard]] std::string normal_code(std::string_view typed);
+
 // The candidate closest to `word`, or "" when none is near enough to be what was meant.
 [[nodiscard]] std::string nearest(std::string_view word, const std::vector<std::string>& candidates);
 
 [[nodiscard]] std::string hex(std::span<const unsigned char> bytes);
 [[nodiscard]] std::string base64url(std::span<const unsigned char> bytes);  // no padding (RFC 4648 section 5)
+// Strict: no padding, no other characters, and the bits that are left over are 0; anything else is nullopt.
+[[nodiscard]] std::optional<std::string> from_base64url(std::string_view text);
 
 }  // namespace nightlatch

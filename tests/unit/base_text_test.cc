@@ -86,6 +86,12 @@ TEST(Encodings, MatchTheirStandards) {
   EXPECT_EQ(base64url(bytes("fo")), "Zm8");
   EXPECT_EQ(base64url(bytes("foobar")), "Zm9vYmFy");
   EXPECT_EQ(base64url(bytes("\xfb\xff\xfe")), "-__-");
+  for (const std::string_view text : {"", "f", "fo", "foo", "foobar", "\xfb\xff\xfe"}) {
+    EXPECT_EQ(from_base64url(base64url(bytes(text))), text);
+  }
+  for (const char* bad : {"Z", "Zh", "Zm9=", "Zg==", "Zm8 ", "Zm+v", "Zm/v", "Zm9\n"}) {
+    EXPECT_EQ(from_base64url(bad), std::nullopt) << bad;
+  }
 }
 
 }  // namespace
