@@ -223,6 +223,24 @@ CREATE TRIGGER office_host_address_INSERT AFTER INSERT ON host_address BEGIN
 UPDATE meta SET office_version = office_version + 1; END;
 CREATE TRIGGER office_host_address_DELETE AFTER DELETE ON host_address BEGIN
 UPDATE meta SET office_version = office_version + 1; END;
+)sql",
+    R"sql(
+-- One-time passwords (RFC 6238). The secret is sealed under a key that is not in the store (auth/secret_box.h).
+CREATE TABLE otp (
+  user_id    INTEGER PRIMARY KEY REFERENCES user ON DELETE CASCADE,
+  secret     BLOB NOT NULL,
+  last_step  INTEGER NOT NULL,      -- the latest time step that was used: it and earlier ones are not good again
+  created_ms INTEGER NOT NULL
+) STRICT;
+
+-- Codes for the day when the telephone is lost: each is good once. 80 random bits, so that a hash is enough.
+CREATE TABLE recovery_code (
+  user_id     INTEGER NOT NULL REFERENCES user ON DELETE CASCADE,
+  code_sha256 BLOB NOT NULL CHECK (length(code_sha256) = 32),
+  created_ms  INTEGER NOT NULL,
+  used_ms     INTEGER,              -- NULL: still good
+  PRIMARY KEY (user_id, code_sha256)
+) STRICT, WITHOUT ROWID;
 )sql"};
 
 // Tables whose every change is a change of the configuration: each gets three triggers that raise
