@@ -166,6 +166,29 @@ Result<SignInOutcome> sign_in(Database& db, AuditWriter& audit, const ProvenUser
   return outcome;
 }
 
+Result<bool> step_up(Database& db, AuditWriter& audit, const ProvenUser& user, DeviceId device,
+                     const std::string& device_name, const IpAddress& address, WallTime now) {
+  auto recorded = record_second_factor(
+      db,
+      {user.id, device, user.authenticated, user.methods, user.second_factor, user.provider, address.text()},
+      now);
+  if (!recorded) return recorded.error();
+  if (!*recorded) return false;
+  AuditEvent e;
+  e.at = now;
+  e.event = "step_up";
+  e.user = user.name;
+  e.device = device_name;
+  e.source = address.text();
+  e.detail = fmt::format("{} by {}", user.methods, user.provider);
+  audit.write(std::move(e));
+  if (const Status settled = settle(audit); !settled) {
+    (void)end_sessions(db, user.id, device, now);  // as for a sign-in: unwritten, it must not count
+    return settled.error();
+  }
+  return true;
+}
+
 Result<bool> sign_out(Database& db, AuditWriter& audit, UserId user, const std::string& user_name,
                       DeviceId device, const std::string& device_name, WallTime now) {
   auto ended = end_sessions(db, user, device, now);

@@ -16,10 +16,10 @@ namespace nightlatch {
 
 struct ProvenUser {
   UserId id{};
-  std::string name;            // as the store writes it
-  WallTime authenticated{};    // when the person really did (semantics 1)
-  std::string methods;         // RFC 8176 words, separated by spaces
-  bool second_factor = false;  // one of them is a second factor
+  std::string name;                       // as the store writes it
+  WallTime authenticated{};               // when the person really did (semantics 1)
+  std::string methods;                    // RFC 8176 words, separated by spaces
+  std::optional<WallTime> second_factor;  // when one was shown, if one was
   std::string provider{"local"};
 };
 
@@ -39,10 +39,17 @@ struct SignInOutcome {
   std::string device_name;
   bool enrolled = false;         // the device was not known before
   std::string handed_over_from;  // whose session on this device ended with it, or empty
+
+  [[nodiscard]] bool present() const { return kind == Kind::signed_in || kind == Kind::pending; }
 };
 
 [[nodiscard]] Result<SignInOutcome> sign_in(Database& db, AuditWriter& audit, const ProvenUser& user,
                                             const SignInPlace& place, WallTime now);
+
+// A second factor on top of the user's sign-in on that device, which it does not renew: only the factor's
+// time is new. `methods` is what was shown now ("otp"). False when the user is not signed in there any more.
+[[nodiscard]] Result<bool> step_up(Database& db, AuditWriter& audit, const ProvenUser& user, DeviceId device,
+                                   const std::string& device_name, const IpAddress& address, WallTime now);
 
 // Ends the user's session on one device, as the user asked. False when there was none.
 [[nodiscard]] Result<bool> sign_out(Database& db, AuditWriter& audit, UserId user,

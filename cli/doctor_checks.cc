@@ -14,6 +14,7 @@
 #include <memory>
 
 #include "auth/office_ca.h"
+#include "auth/secret_box.h"
 #include "base/text.h"
 #include "cli/doctor.h"
 #include "cli/ownership.h"
@@ -212,6 +213,16 @@ void check_bridge(Database& db, std::vector<Check>& checks) {
   }
 }
 
+// Without the key file what is sealed is lost.
+void check_key(Database& db, std::vector<Check>& checks) {
+  const Result<std::int64_t> sealed = count_sealed(db);
+  if (!sealed) return bad(checks, "key", sealed.error());
+  if (*sealed == 0) return;
+  const auto box = SecretBox::open(db);
+  if (!box) return bad(checks, "key", box.error());
+  good(checks, "key", fmt::format("{} secrets are sealed; keep a copy of the key file elsewhere", *sealed));
+}
+
 }  // namespace
 
 void check_store(const std::string& store, std::vector<Check>& checks) {
@@ -225,6 +236,7 @@ void check_store(const std::string& store, std::vector<Check>& checks) {
   for (const std::string& f : files) {
     checks.push_back({State::fail, "files", f, "'nightlatch serve' puts it right when it starts as root"});
   }
+  check_key(*db, checks);
   check_certificate(*db, store, checks);
   check_rules(*db, checks);
   check_hosts(*db, checks);

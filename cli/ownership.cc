@@ -14,6 +14,7 @@
 #include <system_error>
 
 #include "auth/office_ca.h"
+#include "auth/secret_box.h"
 #include "base/fd.h"
 #include "store/audit.h"
 
@@ -64,6 +65,7 @@ std::vector<Wanted> wanted_files(const std::string& store) {
   files.push_back({tls.certificate, 0644, true});
   files.push_back({tls.key, 0640, true});
   files.push_back({tls.ca_key, 0600, false});
+  files.push_back({key_path(store), 0640, true});
   return files;
 }
 

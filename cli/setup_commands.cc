@@ -10,6 +10,7 @@
 #include <ostream>
 
 #include "auth/office_ca.h"
+#include "auth/secret_box.h"
 #include "base/text.h"
 #include "cli/context.h"
 #include "cli/office_url.h"
@@ -71,12 +72,14 @@ Result<Plan> plan(Context& context) {
 Status fill(Context& context, Database& db, const Plan& plan) {
   if (!plan.lan.empty()) NL_TRY(set_setting(db, "lan", plan.lan));
   NL_TRY(set_setting(db, "portal.url", portal_url(plan.host)));
+  if (auto box = SecretBox::open(db); !box) return box.error();  // makes the key
   return ensure_office_ca(context.store(), plan.host, wall_now());
 }
 
 // Takes back a store that was made a moment ago and could not be filled.
 void unmake(const std::string& store) {
   for (const char* extra : {"", "-wal", "-shm"}) unlink((store + extra).c_str());
+  unlink(key_path(store).c_str());
 }
 
 Result<int> run_init(Context& context) {
@@ -136,6 +139,8 @@ Result<int> run_backup(Context& context) {
   NL_TRY(copied);
   NL_TRY(placed);
   context.say("copied {} to {}", context.store(), target);
+  context.say("the key of its secrets, {}, is not in it: keep a copy of that elsewhere",
+              key_path(context.store()));
   return 0;
 }
 
@@ -176,8 +181,7 @@ std::vector<Command> setup_commands() {
       {.noun = "backup",
        .summary = "copy the store to a new file while it is in use",
        .details = "The copy is whole and consistent. A file that exists is not overwritten. To restore, stop "
-                  "serve and "
-                  "put the copy in the store's place.",
+                  "serve and put the copy in the store's place, with the key file that belongs to it.",
        .arguments = {{.name = "FILE", .help = "where the copy goes; must not exist", .words = Words::file}},
        .examples = {{"backup /root/office-2026-11-23.db"}},
        .run = run_backup},

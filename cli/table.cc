@@ -21,6 +21,7 @@ const std::vector<Noun>& nouns() {
       {"status", "how the running gate is"},
       {"doctor", "check the installation and say what to do"},
       {"backup", "copy the store while it is in use"},
+      {"key", "the key that seals secrets in the store"},
       {"version", "print the version"},
       {"help", "show help for a command"},
       {"completion", "completion for the shell"},
@@ -41,6 +42,7 @@ const std::vector<Command>& commands() {
     append(rules_commands());
     append(setting_commands());
     append(user_commands());
+    append(factor_commands());
     append(device_commands());
     append(resource_commands());
     append(policy_commands());

@@ -47,6 +47,25 @@ Result<std::optional<Presence>> present(Result<Statement> query, DeviceId device
   return std::optional<Presence>(p);
 }
 
+// An admin may have disabled the user, or revoked the device, while the password was being checked.
+Status check_admitted(Database& db, const NewSignIn& sign_in) {
+  auto enabled = db.integer(
+      "SELECT 1 FROM user, device WHERE user.id = ? AND user.enabled AND device.id = ? "
+      "AND device.state <> 'revoked'",
+      {raw(sign_in.user), raw(sign_in.device)});
+  if (!enabled) return enabled.error();
+  if (!*enabled) return Error::not_found("the user or the device is no longer admitted");
+  return Done{};
+}
+
+Status add_to_history(Database& db, const NewSignIn& sign_in, WallTime now, std::int64_t generation) {
+  return db.run(
+      "INSERT INTO sign_in (user_id, device_id, at_ms, recorded_ms, methods, second_factor, provider, "
+      "address, generation) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+      {raw(sign_in.user), raw(sign_in.device), to_ms(sign_in.at), to_ms(now), sign_in.methods,
+       std::int64_t{sign_in.second_factor.has_value()}, sign_in.provider, sign_in.address, generation});
+}
+
 }  // namespace
 
 Result<StoreClock> store_clock(Database& db) {
@@ -71,13 +90,7 @@ Result<SignInResult> record_sign_in(Database& db, const NewSignIn& sign_in, Wall
   if (!tx) return tx.error();
   auto generation = move_clock(db, now);
   if (!generation) return generation.error();
-  // An admin may have disabled the user, or revoked the device, while the password was being checked.
-  auto enabled = db.integer(
-      "SELECT 1 FROM user, device WHERE user.id = ? AND user.enabled AND device.id = ? "
-      "AND device.state <> 'revoked'",
-      {raw(sign_in.user), raw(sign_in.device)});
-  if (!enabled) return enabled.error();
-  if (!*enabled) return Error::not_found("the user or the device is no longer admitted");
+  NL_TRY(check_admitted(db, sign_in));
 
   SignInResult result;
   auto here = presence_on(db, sign_in.device);
@@ -86,16 +99,11 @@ Result<SignInResult> record_sign_in(Database& db, const NewSignIn& sign_in, Wall
   auto before = presence_on(db, sign_in.device, sign_in.user);
   if (!before) return before.error();
 
-  NL_TRY(
-      db.run("INSERT INTO sign_in (user_id, device_id, at_ms, recorded_ms, methods, second_factor, provider, "
-             "address, generation) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-             {raw(sign_in.user), raw(sign_in.device), to_ms(sign_in.at), to_ms(now), sign_in.methods,
-              std::int64_t{sign_in.second_factor}, sign_in.provider, sign_in.address, *generation}));
+  NL_TRY(add_to_history(db, sign_in, now, *generation));
   result.id = db.last_insert_id();
 
   WallTime at = sign_in.at;
-  std::optional<WallTime> factor;
-  if (sign_in.second_factor) factor = sign_in.at;
+  std::optional<WallTime> factor = sign_in.second_factor;
   if (*before) {  // per-method freshness: the later of each (semantics 2)
     at = std::max(at, (*before)->signed_in);
     if ((*before)->second_factor) {
@@ -110,6 +118,23 @@ Result<SignInResult> record_sign_in(Database& db, const NewSignIn& sign_in, Wall
               factor ? Database::Value(to_ms(*factor)) : std::nullopt, *generation}));
   NL_TRY(tx->commit());
   return result;
+}
+
+Result<bool> record_second_factor(Database& db, const NewSignIn& sign_in, WallTime now) {
+  auto tx = Transaction::begin(db);
+  if (!tx) return tx.error();
+  auto generation = move_clock(db, now);
+  if (!generation) return generation.error();
+  NL_TRY(check_admitted(db, sign_in));
+  auto here = presence_on(db, sign_in.device, sign_in.user);
+  if (!here) return here.error();
+  if (!*here || !sign_in.second_factor) return false;
+  NL_TRY(add_to_history(db, sign_in, now, *generation));
+  const WallTime factor = std::max(*sign_in.second_factor, (*here)->second_factor.value_or(WallTime{}));
+  NL_TRY(db.run("UPDATE presence SET second_factor_ms = ? WHERE device_id = ? AND user_id = ?",
+                {to_ms(factor), raw(sign_in.device), raw(sign_in.user)}));
+  NL_TRY(tx->commit());
+  return true;
 }
 
 Result<std::optional<Presence>> presence_on(Database& db, DeviceId device) {

@@ -17,17 +17,22 @@ namespace nightlatch {
 struct NewSignIn {
   UserId user{};
   DeviceId device{};
-  WallTime at{};               // when the user really authenticated (semantics 1)
-  std::string methods;         // "password", "password otp", ...: RFC 8176 words, separated by spaces
-  bool second_factor = false;  // one of the methods is a second factor
-  std::string provider;        // "local", or a provider's name
-  std::string address;         // where it came from, for the log
+  WallTime at{};        // when the user really authenticated (semantics 1)
+  std::string methods;  // "password", "password otp", ...: RFC 8176 words, separated by spaces
+  std::optional<WallTime> second_factor;  // when one was shown, if one was
+  std::string provider;                   // "local", or a provider's name
+  std::string address;                    // where it came from, for the log
 };
 struct SignInResult {
   std::int64_t id = 0;
   std::optional<UserId> handed_over_from;  // the user whose session on this device it ended
 };
 [[nodiscard]] Result<SignInResult> record_sign_in(Database& db, const NewSignIn& sign_in, WallTime now);
+
+// A second factor that a user who is present on the device showed at sign_in.at: a row of history, and the
+// time of the factor in presence; the sign-in keeps its own. False, and nothing is recorded, when nobody or
+// someone else is present there.
+[[nodiscard]] Result<bool> record_second_factor(Database& db, const NewSignIn& sign_in, WallTime now);
 
 // Who is present on this device now; on a shared one nobody, because its address identifies nobody. One
 // indexed read: the gate asks for every flow.

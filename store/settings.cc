@@ -78,6 +78,9 @@ Status choice(std::string_view value, std::string_view key, std::string_view a, 
 Status allow_or_deny(std::string_view value, std::string_view key) {
   return choice(value, key, "allow", "deny");
 }
+Status self_or_admin(std::string_view value, std::string_view key) {
+  return choice(value, key, "self", "admin");
+}
 Status observe_or_off(std::string_view value, std::string_view key) {
   return choice(value, key, "observe", "off");
 }
@@ -124,6 +127,8 @@ constexpr std::array kKnown{
           "observe: the DNS answers that devices get tell which host a connection without a name is for; or "
           "off"},
     Known{"enrol", "open", enrol, "what a sign-in on an unknown device does: open, approve or closed"},
+    Known{"factors.enrol", "self", self_or_admin,
+          "who sets up second factors: self (each user, on /me) or admin"},
     Known{"flows.max", "8000", flow_limit, "most flows at a time; more are refused"},
     Known{"http.listen", "", proxy_places,
           "where the HTTP proxy listens: lan (port 3128), or ADDRESS:PORT, ...; empty: nowhere"},

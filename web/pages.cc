@@ -4,55 +4,9 @@
 
 #include <iterator>
 
-#include "base/crypto.h"
-#include "base/text.h"
 #include "web/assets.h"
 
 namespace nightlatch {
-
-namespace {
-const std::string& style_version() {
-  static const std::string version = hex(sha256(assets::style_css)).substr(0, 12);
-  return version;
-}
-
-std::string_view host_of(std::string_view url) {
-  const auto scheme = url.find("://");
-  return scheme == std::string_view::npos ? url : url.substr(scheme + 3);
-}
-
-HttpResponse answer(int status, std::string_view type, std::string body) {
-  HttpResponse response;
-  response.status = status;
-  response.headers.emplace_back("Content-Type", type);
-  response.headers.emplace_back("Cache-Control", "no-store");
-  response.headers.emplace_back("Vary", "Accept");
-  response.body = std::move(body);
-  return response;
-}
-
-HttpResponse html(const PageFrame& frame, int status, std::string_view body, const std::string& title,
-                  Value::Object view) {
-  view.emplace_back("title", title);
-  view.emplace_back("host", host_of(frame.portal));
-  view.emplace_back("style_version", style_version());
-  std::string page(assets::head_html);
-  page += body;
-  page += assets::foot_html;
-  return answer(status, "text/html; charset=utf-8", render(page, view));
-}
-
-HttpResponse json(int status, const Value::Object& object) {
-  return answer(status, "application/json", to_json(object));
-}
-HttpResponse text(int status, std::string body) {
-  return answer(status, "text/plain; charset=utf-8", std::move(body));
-}
-
-void add_unless_empty(Value::Object& object, const char* key, const std::string& value) {
-  if (!value.empty()) object.emplace_back(key, value);
-}
-}  // namespace
 
 HttpResponse show(const PageFrame& frame, const SignInPage& page) {
   const std::string url = frame.portal + (page.hold.empty() ? "/" : "/k/" + page.hold);
@@ -65,7 +19,7 @@ HttpResponse show(const PageFrame& frame, const SignInPage& page) {
     add_unless_empty(object, "hold", page.hold);
     object.emplace_back(page.hold.empty() ? "url" : "hold_url", url);
     object.emplace_back("token", page.token);
-    return json(page.status, object);
+    return json_page(page.status, object);
   }
   if (frame.format == Format::text) {
     std::string body;
@@ -73,19 +27,24 @@ HttpResponse show(const PageFrame& frame, const SignInPage& page) {
     body += page.heading + "\n";
     if (!page.why.empty()) body += page.why + "\n";
     body += fmt::format("\nOpen this address in a browser on this device:\n  {}\n", url);
-    return text(page.status, body);
+    return text_page(page.status, body);
   }
-  Value::Object view{{"heading", page.heading}, {"token", page.token},
-                     {"button", page.button},   {"name_value", page.name},
-                     {"hold", page.hold},       {"has_error", !page.error.empty()},
-                     {"error", page.error},     {"has_why", !page.why.empty()},
+  Value::Object view{{"heading", page.heading},
+                     {"token", page.token},
+                     {"button", page.button},
+                     {"name_value", page.name},
+                     {"hold", page.hold},
+                     {"login", page.login},
+                     {"has_error", !page.error.empty()},
+                     {"error", page.error},
+                     {"has_why", !page.why.empty()},
                      {"why", page.why}};
   view.emplace_back("resource", page.resource);
   view.emplace_back("has_resource", !page.resource.empty());
   // The field that needs typing has the keyboard; a screen reader then reads the error with it.
   view.emplace_back("focus_password", !page.name.empty());
   const std::string title = page.error.empty() ? page.heading : "Not signed in: " + page.heading;
-  return html(frame, page.status, assets::sign_in_html, title, std::move(view));
+  return html_page(frame, page.status, assets::sign_in_html, title, std::move(view));
 }
 
 HttpResponse show(const PageFrame& frame, const MessagePage& page) {
@@ -94,7 +53,7 @@ HttpResponse show(const PageFrame& frame, const MessagePage& page) {
     for (const std::string& p : page.paragraphs) message += (message.ends_with('.') ? " " : ". ") + p;
     Value::Object object = page.facts;
     object.emplace_back("message", message);
-    return json(page.status, object);
+    return json_page(page.status, object);
   }
   if (frame.format == Format::text) {
     std::string body = page.heading + "\n";
@@ -103,7 +62,7 @@ HttpResponse show(const PageFrame& frame, const MessagePage& page) {
       const std::string href = link.href.starts_with('/') ? frame.portal + link.href : link.href;
       body += fmt::format("{}: {}\n", link.label, href);
     }
-    return text(page.status, body);
+    return text_page(page.status, body);
   }
   Value::List paragraphs;
   for (const std::string& p : page.paragraphs) paragraphs.emplace_back(Value::Object{{"text", p}});
@@ -116,7 +75,7 @@ HttpResponse show(const PageFrame& frame, const MessagePage& page) {
                      {"bad", page.tone == MessagePage::Tone::bad},
                      {"paragraphs", std::move(paragraphs)},
                      {"links", std::move(links)}};
-  return html(frame, page.status, assets::message_html, page.heading, std::move(view));
+  return html_page(frame, page.status, assets::message_html, page.heading, std::move(view));
 }
 
 HttpResponse show(const PageFrame& frame, const MePage& page) {
@@ -130,15 +89,15 @@ HttpResponse show(const PageFrame& frame, const MePage& page) {
       o.emplace_back("session_s", s.session_s);
       sessions.emplace_back(std::move(o));
     }
-    return json(200, {{"signed_in", true},
-                      {"user", page.user},
-                      {"device", page.device},
-                      {"binding", page.binding},
-                      {"signed_in_at", page.signed_in_at},
-                      {"age_s", page.age_s},
-                      {"sessions", std::move(sessions)},
-                      {"renew_token", page.renew_token},
-                      {"sign_out_token", page.sign_out_token}});
+    return json_page(200, {{"signed_in", true},
+                           {"user", page.user},
+                           {"device", page.device},
+                           {"binding", page.binding},
+                           {"signed_in_at", page.signed_in_at},
+                           {"age_s", page.age_s},
+                           {"sessions", std::move(sessions)},
+                           {"renew_token", page.renew_token},
+                           {"sign_out_token", page.sign_out_token}});
   }
   if (frame.format == Format::text) {
     std::string body = fmt::format("{} on {}: signed in {}\n", page.user, page.device, page.signed_in);
@@ -147,7 +106,7 @@ HttpResponse show(const PageFrame& frame, const MePage& page) {
       fmt::format_to(std::back_inserter(body), "  {:<20} {}  ({})\n", s.resource, s.left, s.terms);
     }
     if (page.more > 0) fmt::format_to(std::back_inserter(body), "  and {} more\n", page.more);
-    return text(200, body);
+    return text_page(200, body);
   }
   Value::List sessions;
   for (const MePage::Session& s : page.sessions) {
@@ -157,7 +116,8 @@ HttpResponse show(const PageFrame& frame, const MePage& page) {
                                         {"bar", s.left_s > 0 && s.session_s > 0},
                                         {"left_s", s.left_s},
                                         {"session_s", s.session_s},
-                                        {"open", s.verdict == "allow"}});
+                                        {"open", s.verdict == "allow"},
+                                        {"step_up", s.verdict == "step_up"}});
   }
   Value::Object view{{"user", page.user},
                      {"device", page.device},
@@ -170,35 +130,7 @@ HttpResponse show(const PageFrame& frame, const MePage& page) {
                      {"note", page.note},
                      {"renew_token", page.renew_token},
                      {"sign_out_token", page.sign_out_token}};
-  return html(frame, 200, assets::me_html, "Your sessions", std::move(view));
-}
-
-void add_security_headers(HttpResponse& response) {
-  response.headers.emplace_back("Content-Security-Policy",
-                                "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; "
-                                "frame-ancestors 'none'; base-uri 'none'");
-  response.headers.emplace_back("X-Content-Type-Options", "nosniff");
-  response.headers.emplace_back("Referrer-Policy", "no-referrer");
-  response.headers.emplace_back("Cross-Origin-Opener-Policy", "same-origin");
-  response.headers.emplace_back("Cross-Origin-Resource-Policy", "same-origin");
-}
-
-std::optional<HttpResponse> asset(std::string_view path) {
-  struct File {
-    std::string_view path, type, bytes;
-  };
-  static const File files[] = {{"/assets/style.css", "text/css; charset=utf-8", assets::style_css},
-                               {"/assets/mark.svg", "image/svg+xml", assets::mark_svg},
-                               {"/favicon.svg", "image/svg+xml", assets::mark_svg},
-                               {"/favicon.ico", "image/svg+xml", assets::mark_svg}};
-  for (const File& file : files) {
-    if (file.path != path) continue;
-    HttpResponse response;
-    response.headers = {{"Content-Type", std::string(file.type)}, {"Cache-Control", "public, max-age=86400"}};
-    response.body = file.bytes;
-    return response;
-  }
-  return std::nullopt;
+  return html_page(frame, 200, assets::me_html, "Your sessions", std::move(view));
 }
 
 }  // namespace nightlatch

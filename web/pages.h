@@ -8,15 +8,10 @@
 #include <vector>
 
 #include "net/http_message.h"
-#include "web/negotiate.h"
+#include "web/page_frame.h"
 #include "web/value.h"
 
 namespace nightlatch {
-
-struct PageFrame {  // what every page has
-  Format format = Format::text;
-  std::string portal;  // "https://gate.office.example"
-};
 
 // The form that asks for a sign-in.
 struct SignInPage {
@@ -26,6 +21,7 @@ struct SignInPage {
   std::string error;    // what was wrong with the last try, or empty
   std::string name;     // filled in already
   std::string hold;     // the hold's code, or empty
+  std::string login;    // that of a login which another device waits for, or empty
   std::string token;    // the form's hidden token
   std::string button = "Sign in";
   std::string verdict = "sign_in";  // for programs, like the next two
@@ -69,11 +65,5 @@ struct MePage {
 [[nodiscard]] HttpResponse show(const PageFrame& frame, const SignInPage& page);
 [[nodiscard]] HttpResponse show(const PageFrame& frame, const MessagePage& page);
 [[nodiscard]] HttpResponse show(const PageFrame& frame, const MePage& page);
-
-// The headers that every answer carries, whatever it is.
-void add_security_headers(HttpResponse& response);
-
-// Files that pages refer to: "/assets/style.css", "/favicon.svg". nullopt for any other path.
-[[nodiscard]] std::optional<HttpResponse> asset(std::string_view path);
 
 }  // namespace nightlatch

@@ -31,13 +31,19 @@ struct Route {
   std::string_view path;
   bool get, post;
 };
-constexpr std::array<Route, 7> kRoutes{{{"/", true, false},
-                                        {"/me", true, false},
-                                        {"/captive", true, false},
-                                        {"/readyz", true, false},
-                                        {"/sign-in", true, true},
-                                        {"/me/renew", true, true},
-                                        {"/me/sign-out", true, true}}};
+constexpr std::array<Route, 13> kRoutes{{{"/", true, false},
+                                         {"/me", true, false},
+                                         {"/captive", true, false},
+                                         {"/readyz", true, false},
+                                         {"/sign-in", true, true},
+                                         {"/me/renew", true, true},
+                                         {"/me/sign-out", true, true},
+                                         {"/step-up", true, true},
+                                         {"/me/factors", true, false},
+                                         {"/me/factors/otp", true, true},
+                                         {"/me/factors/otp/confirm", true, true},
+                                         {"/me/factors/recovery", true, true},
+                                         {"/me/factors/remove", true, true}}};
 
 HttpResponse plain(int status, std::string text) {
   HttpResponse response;
@@ -285,17 +291,26 @@ void Site::route(const VisitPtr& v) {
   if (v->form_cookie.size() != kFormCookieLength) v->form_cookie.clear();
   if (posts) {
     if (r.path == "/sign-in") return post_sign_in(v);
+    if (r.path == "/step-up") return post_step_up(v);
     if (r.path == "/me/renew") return post_renew(v);
+    if (r.path == "/me/factors/otp") return post_otp(v);
+    if (r.path == "/me/factors/otp/confirm") return post_otp_confirm(v);
+    if (r.path == "/me/factors/recovery") return post_recovery(v);
+    if (r.path == "/me/factors/remove") return post_factor_remove(v);
     return post_sign_out(v);
   }
   if (r.path == "/") return get_home(v);
   if (hold) return get_hold(v, std::string_view(r.path).substr(3));
   if (r.path == "/me") return get_me(v);
+  if (r.path == "/step-up") return get_step_up(v);
+  if (r.path == "/me/factors") return get_factors(v);
   if (r.path == "/captive") return get_captive(v);
   if (r.path == "/readyz") return respond(v, plain(200, "ready\n"));  // the store was read a moment ago
   // Someone pressed Enter in the address bar after a form: lead back to where forms are.
   HttpResponse response = plain(303, "");
-  response.headers.emplace_back("Location", r.path == "/sign-in" ? "/" : "/me");
+  response.headers.emplace_back("Location", r.path == "/sign-in"                 ? "/"
+                                            : r.path.starts_with("/me/factors/") ? "/me/factors"
+                                                                                 : "/me");
   respond(v, std::move(response));
 }
 

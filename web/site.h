@@ -8,7 +8,9 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
+#include "auth/second_factor.h"
 #include "auth/sign_in.h"
 #include "auth/throttle.h"
 #include "net/http_server.h"
@@ -16,6 +18,7 @@
 #include "policy/decide.h"
 #include "store/audit.h"
 #include "store/sessions.h"
+#include "web/factor_pages.h"
 #include "web/form_tokens.h"
 #include "web/negotiate.h"
 #include "web/office_reader.h"
@@ -54,6 +57,14 @@ struct Visit {
 };
 using VisitPtr = std::shared_ptr<Visit>;
 
+// What a person signs in for: a hold of this device, or a login that another device waits for, by its code;
+// or neither. Carried in the forms' hidden fields of these names; checked where it is used.
+struct Onward {
+  std::string hold{};
+  std::string login{};
+  static Onward of(const FormFields& form);
+};
+
 class Site {
  public:
   Site(Loop& loop, SiteOptions options, OfficeReader& reader, StoreWriter& writer, AuditWriter& audit);
@@ -90,19 +101,58 @@ class Site {
   [[nodiscard]] Result<std::optional<Hold>> current_hold(const Visit& v, std::string_view code);
   [[nodiscard]] Result<std::optional<Hold>> own_hold(const Visit& v, std::string_view code);
   void show_state(const VisitPtr& v, const std::optional<Hold>& hold, int status, const std::string& error,
-                  const std::string& name);
+                  const std::string& name, const std::string& login = {});
   [[nodiscard]] std::optional<MessagePage> device_refusal(const Visit& v) const;
 
   // site_sign_in.cc
   void post_sign_in(const VisitPtr& v);
-  void throttled(const std::shared_ptr<SignInTry>& t, const Throttle::Decision& decision);
+  void throttled(const VisitPtr& v, const Onward& onward, const Throttle::Decision& decision);
   void verified(const std::shared_ptr<SignInTry>& t);
-  void record(const std::shared_ptr<SignInTry>& t);
-  void signed_in(const std::shared_ptr<SignInTry>& t);
+  void refused(const std::shared_ptr<SignInTry>& t, std::string_view reason);
+  void record(const std::shared_ptr<SignInTry>& t, bool with_code);
   void post_renew(const VisitPtr& v);
   void post_sign_out(const VisitPtr& v);
   [[nodiscard]] std::optional<FormFields> accept_form(const VisitPtr& v, std::string_view purpose);
-  void start_over(const VisitPtr& v, const std::string& hold, const std::string& error);
+  void start_over(const VisitPtr& v, const Onward& onward, const std::string& error);
+
+  // site_step_up.cc
+  struct Ask {  // why a code is asked for
+    int status = 200;
+    std::string error{}, resource{}, why{}, reason{};
+  };
+  static std::string code_account(const std::string& user);  // what the throttle counts codes by
+  void get_step_up(const VisitPtr& v);
+  void post_step_up(const VisitPtr& v);
+  void ask_for_code(const VisitPtr& v, const Onward& onward, const Ask& ask);
+  void no_factor_yet(const VisitPtr& v, const Ask& ask) const;
+  void use_code_of(const VisitPtr& v, const Onward& onward, const std::shared_ptr<std::string>& code);
+  static void tell_of_code(AuditWriter& audit, CodeResult result, const std::string& user,
+                           const std::string& device, const IpAddress& address, WallTime now);
+  void show_again(const VisitPtr& v, const Onward& onward, const std::string& error);
+
+  // site_factors.cc
+  void get_factors(const VisitPtr& v);
+  void post_otp(const VisitPtr& v);
+  void post_otp_confirm(const VisitPtr& v);
+  void post_recovery(const VisitPtr& v);
+  void post_factor_remove(const VisitPtr& v);
+  [[nodiscard]] Result<FactorsPage> factors_page(const VisitPtr& v);
+  [[nodiscard]] bool may_change_factors(const VisitPtr& v);
+  void show_otp_setup(const VisitPtr& v, const std::string& secret, const std::string& error);
+  void keep_new_otp(const VisitPtr& v, const std::string& secret, std::int64_t step);
+  void show_codes(const VisitPtr& v, const std::string& heading, const std::vector<std::string>& codes);
+
+  // site_admit.cc
+  // Has a change made on the writer's thread, and goes on on the loop once it is durable.
+  void change(const VisitPtr& v, std::function<Status(Database&)> job, std::function<void()> then);
+  void lead_to(const VisitPtr& v, const std::string& path) const;  // 303 See Other
+  // After the delay that the throttle asks for; at once when there is none.
+  void later(Millis delay, std::function<void()> then);
+  // Has the sign-in of a user who has proven it recorded, and answers. `settled` is told first, on the loop.
+  void admit(const VisitPtr& v, const ProvenUser& user, const Onward& onward,
+             std::function<void(const Status&)> settled = {});
+  void admitted(const VisitPtr& v, const Onward& onward, bool present);
+  void go_on(const VisitPtr& v, const Onward& onward);
 
   Loop& loop_;
   SiteOptions options_;

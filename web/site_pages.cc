@@ -28,19 +28,6 @@ std::string sentence(const std::string& resource, const Verdict& verdict) {
   return (reason.starts_with("asks ") ? resource + " " + reason : capitalized(reason)) + ".";
 }
 
-// Codes are read aloud and typed: Crockford's alphabet takes look-alikes for what they look like.
-std::string normal_code(std::string_view code) {
-  std::string out;
-  for (char c : code) {
-    if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 'a' + 'A');
-    if (c == '-') continue;
-    if (c == 'O') c = '0';
-    if (c == 'I' || c == 'L') c = '1';
-    out += c;
-  }
-  return out;
-}
-
 // A link back is offered only to where the device itself wanted to go, in plain http, and only if nothing in
 // it could be taken for anything but a host and a path.
 bool safe_to_link(std::string_view url) {
@@ -148,7 +135,7 @@ std::optional<MessagePage> Site::device_refusal(const Visit& v) const {
 
 // The one place that decides what a person sees: the form with its reason, "connected", or why not.
 void Site::show_state(const VisitPtr& v, const std::optional<Hold>& hold, int status,
-                      const std::string& error, const std::string& name) {
+                      const std::string& error, const std::string& name, const std::string& login) {
   if (auto refusal = device_refusal(*v)) {
     respond(v, show(v->frame, *refusal));
     return;
@@ -156,6 +143,7 @@ void Site::show_state(const VisitPtr& v, const std::optional<Hold>& hold, int st
   SignInPage form;
   form.status = status;
   form.error = error;
+  form.login = login;
   form.name = !name.empty() || v->user == nullptr ? name : v->user->name;
   form.heading = "Sign in";
   form.why = "One sign-in opens everything in this office that it is recent enough for, on this device.";
@@ -194,7 +182,15 @@ void Site::show_state(const VisitPtr& v, const std::optional<Hold>& hold, int st
     respond(v, show(v->frame, page));
     return;
   }
-  if (verdict.kind == VerdictKind::step_up || verdict.reason == Reason::binding_too_weak) {
+  if (verdict.kind == VerdictKind::step_up && v->user != nullptr) {
+    return ask_for_code(v, {hold->code, login},
+                        {.status = status,
+                         .error = error,
+                         .resource = resource.name,
+                         .why = form.why,
+                         .reason = form.reason});
+  }
+  if (verdict.reason == Reason::binding_too_weak) {
     page.tone = MessagePage::Tone::bad;
     page.heading = resource.name + " asks for more than a password";
     page.paragraphs = {form.why, "An administrator can tell you what is needed."};
@@ -226,10 +222,7 @@ void Site::get_home(const VisitPtr& v) {
     show_state(v, std::nullopt, 200, "", "");
     return;
   }
-  HttpResponse response;
-  response.status = 303;
-  response.headers = {{"Location", "/me"}, {"Cache-Control", "no-store"}};
-  respond(v, std::move(response));
+  lead_to(v, "/me");
 }
 
 void Site::get_hold(const VisitPtr& v, std::string_view code) {

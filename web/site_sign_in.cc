@@ -13,25 +13,21 @@ namespace nightlatch {
 
 namespace {
 constexpr std::size_t kMostChecks = 16;  // argon2 takes 19 MiB each
-
-// On-link the MAC; off-link the address, or its /64: a machine may have as many addresses in it as it likes.
-std::string throttle_source(const SignInPlace& place) {
-  if (place.mac || place.address.is_v4()) return source_text(place);
-  return mask(place.address, 64).text() + "/64";
-}
 }  // namespace
 
 // One attempt to sign in, from the form to the answer.
 struct Site::SignInTry {
   VisitPtr v;
-  std::string name, password, hold, source;
+  std::string name, password, code, source;
+  Onward onward;
   std::optional<Credential> credential;
   Millis delay{0};
   bool right = false;
-  std::string browser_token;
-  SignInOutcome outcome;
 
-  ~SignInTry() { wipe(password); }
+  ~SignInTry() {
+    wipe(password);
+    wipe(code);
+  }
 };
 
 // Refuses what a page of another origin could have sent. nullopt: an answer has been given.
@@ -52,9 +48,9 @@ std::optional<FormFields> Site::accept_form(const VisitPtr& v, std::string_view 
   const std::string site = lower(v->request.header("sec-fetch-site"));
   const bool foreign = (!site.empty() && site != "same-origin" && site != "none") ||
                        (!origin.empty() && origin != "null" && origin != lower(options_.url));
-  const std::string hold(form->get("hold"));
+  const Onward onward = Onward::of(*form);
   if (foreign) {
-    start_over(v, hold,
+    start_over(v, onward,
                "That form came from another site, so it was not used. If you meant to sign in, do it here.");
     return std::nullopt;
   }
@@ -62,23 +58,26 @@ std::optional<FormFields> Site::accept_form(const VisitPtr& v, std::string_view 
     case FormTokens::Check::good:
       return form;
     case FormTokens::Check::used:
-      start_over(v, hold, "That form was sent before. Here is a fresh one, in case it is still needed.");
+      start_over(v, onward, "That form was sent before. Here is a fresh one, in case it is still needed.");
       break;
     case FormTokens::Check::stale:
-      start_over(v, hold, "That form had been open for more than 15 minutes. Please use this fresh one.");
+      start_over(v, onward, "That form had been open for more than 15 minutes. Please use this fresh one.");
       break;
     case FormTokens::Check::foreign:
-      start_over(v, hold,
+      start_over(v, onward,
                  "That form did not belong to this browser. Please use this fresh one; it needs cookies.");
       break;
   }
   return std::nullopt;
 }
 
-void Site::start_over(const VisitPtr& v, const std::string& hold, const std::string& error) {
-  auto own = own_hold(*v, hold);
+void Site::start_over(const VisitPtr& v, const Onward& onward, const std::string& error) {
+  auto own = own_hold(*v, onward.hold);
   if (!own) return unavailable(v, own.error());
-  show_state(v, *own, 403, error, "");
+  // A browser that is signed in was asked for a code.
+  const bool code = v->request.path == "/step-up" && v->user != nullptr && !*own;
+  if (code) return ask_for_code(v, onward, {.status = 403, .error = error});
+  show_state(v, *own, 403, error, "", onward.login);
 }
 
 void Site::post_sign_in(const VisitPtr& v) {
@@ -91,12 +90,13 @@ void Site::post_sign_in(const VisitPtr& v) {
   t->v = v;
   t->name = trim(form->get("name"));
   t->password = form->get("password");
-  t->hold = form->get("hold");
+  t->code = form->get("code");
+  t->onward = Onward::of(*form);
   t->source = throttle_source(v->place);
   if (checking_ >= kMostChecks) return unavailable(v, Error::busy("too many sign-ins at the same time"));
 
   const Throttle::Decision decision = throttle_.attempt(t->name, t->source);
-  if (!decision.allowed) return throttled(t, decision);
+  if (!decision.allowed) return throttled(v, t->onward, decision);
   t->delay = decision.delay;
   // A name that cannot be one is treated like one that does not exist.
   if (check_name(t->name, "name")) {
@@ -120,23 +120,12 @@ void Site::post_sign_in(const VisitPtr& v) {
       [this, t, work] {
         wipe(t->password);
         --checking_;
-        if (t->delay == Millis(0)) {
-          const std::unique_ptr<Work> finished = std::move(*work);
-          work_.erase(work);
-          verified(t);
-          return;
-        }
-        (*work)->timer = std::make_unique<Timer>(loop_, [this, t, work] {
-          const std::unique_ptr<Work> finished = std::move(*work);
-          work_.erase(work);
-          verified(t);
-        });
-        (*work)->timer->once(t->delay);
+        work_.erase(work);
+        later(t->delay, [this, t] { verified(t); });
       });
 }
 
-void Site::throttled(const std::shared_ptr<SignInTry>& t, const Throttle::Decision& decision) {
-  const VisitPtr& v = t->v;
+void Site::throttled(const VisitPtr& v, const Onward& onward, const Throttle::Decision& decision) {
   if (decision.first_refusal) {
     AuditEvent e;
     e.at = v->now;
@@ -148,7 +137,7 @@ void Site::throttled(const std::shared_ptr<SignInTry>& t, const Throttle::Decisi
     e.detail = fmt::format("no sign-in from here for {}", format_age(decision.retry_after));
     audit_.write(std::move(e));
   }
-  auto own = own_hold(*v, t->hold);
+  auto own = own_hold(*v, onward.hold);
   MessagePage page;
   page.status = 429;
   page.tone = MessagePage::Tone::bad;
@@ -164,8 +153,35 @@ void Site::throttled(const std::shared_ptr<SignInTry>& t, const Throttle::Decisi
 }
 
 void Site::verified(const std::shared_ptr<SignInTry>& t) {
+  if (!t->right) return refused(t, t->credential ? "wrong_password" : "unknown_name");
+  if (!t->credential->enabled) return refused(t, "user_disabled");
+  if (t->code.empty()) return record(t, false);
+  // A code that came along is used up before anything is recorded.
+  const auto result = std::make_shared<CodeResult>(CodeResult::wrong);
+  const bool posted = writer_.post(
+      [=, &audit = audit_, device = t->v->device != nullptr ? t->v->device->name : "",
+       now = options_.now()](Database& db) -> Status {
+        auto used = use_code(db, t->credential->id, t->code, now);
+        if (!used) return used.error();
+        *result = *used;
+        tell_of_code(audit, *used, t->credential->name, device, t->v->place.address, now);
+        return Done{};
+      },
+      [this, t, result](const Status& written) {
+        if (!written) {
+          throttle_.undone(t->name, t->source);
+          return unavailable(t->v, written.error());
+        }
+        if (*result == CodeResult::otp || *result == CodeResult::recovery) return record(t, true);
+        refused(t, *result == CodeResult::used_before ? "code_used_before" : "wrong_code");
+      });
+  if (posted) return;
+  throttle_.undone(t->name, t->source);
+  unavailable(t->v, Error::busy("too many changes wait for the store"));
+}
+
+void Site::refused(const std::shared_ptr<SignInTry>& t, std::string_view reason) {
   const VisitPtr& v = t->v;
-  if (t->right && t->credential->enabled) return record(t);
   AuditEvent e;
   e.at = v->now;
   e.event = "sign_in.refused";
@@ -173,71 +189,34 @@ void Site::verified(const std::shared_ptr<SignInTry>& t) {
   e.user = t->credential ? t->credential->name : "";
   e.device = v->device != nullptr ? v->device->name : "";
   e.verdict = "deny";
-  e.reason = t->right ? "user_disabled" : t->credential ? "wrong_password" : "unknown_name";
+  e.reason = reason;
   e.source = v->place.address.text();
   audit_.write(std::move(e));
   // The store may have changed while the password was being checked.
   if (const Status looked = look_up(*v); !looked) return unavailable(v, looked.error());
-  auto own = own_hold(*v, t->hold);
+  auto own = own_hold(*v, t->onward.hold);
   if (!own) return unavailable(v, own.error());
-  show_state(v, *own, 403, "The name or the password is not right.", t->name);
+  const char* error = reason == "wrong_code"         ? "The code is not right."
+                      : reason == "code_used_before" ? "That code has been used: wait for the next one."
+                                                     : "The name or the password is not right.";
+  show_state(v, *own, 403, error, t->name, t->onward.login);
 }
 
-void Site::record(const std::shared_ptr<SignInTry>& t) {
-  t->browser_token = random_token(32);
+void Site::record(const std::shared_ptr<SignInTry>& t, bool with_code) {
   const WallTime now = options_.now();
-  // Plain copies: the visit belongs to the loop.
-  const ProvenUser user{t->credential->id, t->credential->name, now, "pwd", false, "local"};
-  const SignInPlace place = t->v->place;
-  const std::string digest = token_digest(t->browser_token);
-  const auto outcome = std::make_shared<SignInOutcome>();
-  AuditWriter& audit = audit_;
-  const bool posted = writer_.post(
-      [=, &audit](Database& db) -> Status {
-        auto recorded = sign_in(db, audit, user, place, now);
-        if (!recorded) return recorded.error();
-        *outcome = std::move(*recorded);
-        const bool present =
-            outcome->kind == SignInOutcome::Kind::signed_in || outcome->kind == SignInOutcome::Kind::pending;
-        return present ? remember_browser(db, digest, user.id, outcome->device, now) : Status(Done{});
-      },
-      [this, t, outcome](const Status& written) {
-        if (!written) {
-          throttle_.undone(t->name, t->source);
-          return unavailable(t->v, written.error());
-        }
-        throttle_.succeeded(t->name, t->source);
-        t->outcome = std::move(*outcome);
-        signed_in(t);
-      });
-  if (!posted) {
-    throttle_.undone(t->name, t->source);
-    unavailable(t->v, Error::busy("too many changes wait for the store"));
-  }
-}
-
-void Site::signed_in(const std::shared_ptr<SignInTry>& t) {
-  const VisitPtr& v = t->v;
-  v->now = std::max(v->now, options_.now());
-  const bool present =
-      t->outcome.kind == SignInOutcome::Kind::signed_in || t->outcome.kind == SignInOutcome::Kind::pending;
-  if (present) v->browser_token = t->browser_token;
-  if (const Status looked = look_up(*v); !looked) return unavailable(v, looked.error());
-  if (!present) return show_state(v, std::nullopt, 403, "", "");
-  v->set_cookies.push_back(
-      fmt::format("{}={}; Path=/; Secure; HttpOnly; SameSite=Lax", kBrowserCookie, t->browser_token));
-  auto own = own_hold(*v, t->hold);
-  if (!own) own = std::optional<Hold>();
-  if (v->frame.format == Format::html) {
-    // See Other: going back or reloading never sends the password again.
-    HttpResponse response;
-    response.status = 303;
-    response.headers = {{"Location", *own ? "/k/" + (*own)->code : "/me"}, {"Cache-Control", "no-store"}};
-    return respond(v, std::move(response));
-  }
-  if (*own) return show_state(v, *own, 200, "", "");
-  if (v->user != nullptr && !device_refusal(*v)) return get_me(v);
-  show_state(v, std::nullopt, 200, "", "");
+  const ProvenUser user{t->credential->id,
+                        t->credential->name,
+                        now,
+                        with_code ? "pwd otp" : "pwd",
+                        with_code ? std::optional(now) : std::nullopt,
+                        "local"};
+  admit(t->v, user, t->onward, [this, t](const Status& written) {
+    if (written) {
+      throttle_.succeeded(t->name, t->source);
+    } else {
+      throttle_.undone(t->name, t->source);
+    }
+  });
 }
 
 // Renewing is a real authentication: it leads to the form, with the name filled in.
@@ -256,16 +235,14 @@ void Site::post_renew(const VisitPtr& v) {
 void Site::post_sign_out(const VisitPtr& v) {
   if (!accept_form(v, "sign-out")) return;
   if (v->user == nullptr) return show_state(v, std::nullopt, 403, "", "");
-  const WallTime now = options_.now();
-  AuditWriter& audit = audit_;
-  const bool posted = writer_.post(
-      [&audit, user = v->user->id, name = v->user->name, device = v->device->id,
-       device_name = v->device->name, now](Database& db) -> Status {
+  change(
+      v,
+      [&audit = audit_, user = v->user->id, name = v->user->name, device = v->device->id,
+       device_name = v->device->name, now = options_.now()](Database& db) -> Status {
         auto ended = sign_out(db, audit, user, name, device, device_name, now);
         return ended ? Status(Done{}) : Status(ended.error());
       },
-      [this, v](const Status& written) {
-        if (!written) return unavailable(v, written.error());
+      [this, v] {
         v->set_cookies.push_back(
             fmt::format("{}=; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=0", kBrowserCookie));
         MessagePage page;
@@ -276,7 +253,6 @@ void Site::post_sign_out(const VisitPtr& v) {
         page.facts = {{"signed_in", false}};
         respond(v, show(v->frame, page));
       });
-  if (!posted) unavailable(v, Error::busy("too many changes wait for the store"));
 }
 
 }  // namespace nightlatch

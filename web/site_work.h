@@ -19,6 +19,12 @@ struct Site::Work {
   std::unique_ptr<Timer> timer;
 };
 
+// On-link the MAC; off-link the address, or its /64: a machine may have as many addresses in it as it likes.
+inline std::string throttle_source(const SignInPlace& place) {
+  if (place.mac || place.address.is_v4()) return source_text(place);
+  return mask(place.address, 64).text() + "/64";
+}
+
 inline std::string token_digest(std::string_view token) {
   const Digest digest = sha256(token);
   return {digest.begin(), digest.end()};

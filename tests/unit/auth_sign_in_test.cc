@@ -20,7 +20,7 @@ class SignInTest : public TemporaryStore {
   Result<SignInOutcome> enter(UserId id, const char* name, const SignInPlace& place) {
     AuditWriter audit(path());
     const WallTime now = wall_now();
-    return sign_in(db(), audit, {id, name, now, "pwd", false, "local"}, place, now);
+    return sign_in(db(), audit, {id, name, now, "pwd", std::nullopt, "local"}, place, now);
   }
   std::vector<std::string> events() {
     auto audit = open_audit(path(), Database::Access::read);
@@ -84,7 +84,8 @@ TEST_F(SignInTest, TwoAtOnceFromOneNewDeviceMakeOneDevice) {
     both.emplace_back([&] {
       auto own = open_store(path(), Database::Access::write);
       const WallTime now = wall_now();
-      EXPECT_TRUE(sign_in(*own, audit, {alice_, "alice", now, "pwd", false, "local"}, here_, now).ok());
+      EXPECT_TRUE(
+          sign_in(*own, audit, {alice_, "alice", now, "pwd", std::nullopt, "local"}, here_, now).ok());
     });
   }
   for (std::thread& t : both) t.join();

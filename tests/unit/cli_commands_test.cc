@@ -27,7 +27,7 @@ class CliCommands : public CliTest {
                                           .device = find_device(*db, device)->id,
                                           .at = now - ago,
                                           .methods = "pwd",
-                                          .second_factor = false,
+                                          .second_factor = std::nullopt,
                                           .provider = "local",
                                           .address = "10.77.0.11"},
                                          now);

@@ -31,6 +31,13 @@ struct Reply {
     return {};
   }
   // The value of a form's hidden field.
+  // The text of a JSON object's member, as it was sent: the portal's tokens hold nothing that is escaped.
+  [[nodiscard]] std::string json_field(const std::string& name) const {
+    const std::string mark = "\"" + name + "\":\"";
+    const auto at = body.find(mark);
+    if (at == std::string::npos) return {};
+    return body.substr(at + mark.size(), body.find('"', at + mark.size()) - at - mark.size());
+  }
   [[nodiscard]] std::string field(const std::string& name) const {
     const auto at = body.find("name=\"" + name + "\"");
     if (at == std::string::npos) return {};

@@ -44,7 +44,7 @@ class JudgeTest : public TemporaryStore {
   }
   void sign_in(const char* user) {
     const auto done = record_sign_in(
-        db(), {find_user(db(), user)->id, terminal_, now_, "pwd", false, "local", "192.0.2.7"}, now_);
+        db(), {find_user(db(), user)->id, terminal_, now_, "pwd", std::nullopt, "local", "192.0.2.7"}, now_);
     ASSERT_TRUE(done.ok()) << done.error().message;
   }
   // A flow from the terminal that sends this credential.

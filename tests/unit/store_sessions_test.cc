@@ -22,7 +22,8 @@ class SessionsTest : public TemporaryStore {
     pc_ = *add_device(db(), d);
   }
   Result<SignInResult> sign_in(UserId user, WallTime at, bool factor = false) {
-    return record_sign_in(db(), {user, pc_, at, "pwd", factor, "local", "10.0.0.9"}, at);
+    return record_sign_in(
+        db(), {user, pc_, at, "pwd", factor ? std::optional(at) : std::nullopt, "local", "10.0.0.9"}, at);
   }
   UserId alice_{}, bob_{};
   DeviceId pc_{};
@@ -46,6 +47,22 @@ TEST_F(SessionsTest, EachMethodKeepsItsOwnAge) {
   const auto p = **presence_on(db(), pc_);
   EXPECT_EQ(p.signed_in, t0_ + Seconds(60));
   EXPECT_EQ(p.second_factor, t0_) << "a plain sign-in does not renew the second factor";
+}
+
+TEST_F(SessionsTest, ASecondFactorAloneRenewsOnlyItself) {
+  const auto show = [&](UserId user, WallTime at) {
+    return record_second_factor(db(), {user, pc_, at, "otp", at, "local", "x"}, at);
+  };
+  EXPECT_FALSE(*show(alice_, t0_)) << "nobody is signed in";
+  ASSERT_TRUE(sign_in(alice_, t0_).ok());
+  EXPECT_FALSE(*show(bob_, t0_ + Seconds(30))) << "someone else is";
+  EXPECT_TRUE(*show(alice_, t0_ + Seconds(60)));
+  const auto p = **presence_on(db(), pc_);
+  EXPECT_EQ(p.user, alice_);
+  EXPECT_EQ(p.signed_in, t0_) << "the sign-in is as old as it was";
+  EXPECT_EQ(p.second_factor, t0_ + Seconds(60));
+  ASSERT_TRUE(set_user_enabled(db(), "alice", false).ok());
+  EXPECT_FALSE(show(alice_, t0_ + Seconds(90)).ok()) << "disabled in the meantime";
 }
 
 TEST_F(SessionsTest, ASecondUserIsAHandOverAndInheritsNothing) {

@@ -83,7 +83,7 @@ TEST_F(UpgradeTest, AHandOverStillEndsTheFirstSessionAndItsCookie) {
   auto db = open_store(old_path(), Database::Access::write);
   ASSERT_TRUE(db.ok());
   const WallTime now = from_ms(2000);
-  const auto bob = record_sign_in(*db, {UserId(2), DeviceId(1), now, "pwd", false, "local", "x"}, now);
+  const auto bob = record_sign_in(*db, {UserId(2), DeviceId(1), now, "pwd", std::nullopt, "local", "x"}, now);
   ASSERT_TRUE(bob.ok()) << bob.error().message;
   EXPECT_EQ(bob->handed_over_from, UserId(1));
   EXPECT_FALSE(presence_on(*db, DeviceId(1), UserId(1))->has_value());

@@ -1,0 +1,236 @@
+// Second factors on the portal: asked for only where a policy does, shown once, looked after by their users.
+#include "auth/otp.h"
+#include "auth/second_factor.h"
+#include "store/factors.h"
+#include "web_fixture.h"
+
+namespace nightlatch {
+namespace {
+
+class StepUpTest : public SiteTest {
+ protected:
+  void SetUp() override {
+    SiteTest::SetUp();
+    ASSERT_TRUE(
+        add_resource(db(), "vault", {Target{*Prefix::parse("10.88.0.3/32"), PortRange{80, 80}}}).ok());
+    NewPolicy policy;
+    policy.name = "vault";
+    policy.resources = {"vault"};
+    policy.groups = {"staff"};
+    policy.terms.session = Seconds(12 * 3600);
+    policy.terms.mfa = Seconds(3600);
+    ASSERT_TRUE(add_policy(db(), policy).ok());
+  }
+  void give_otp(const char* user = "alice") {
+    ASSERT_TRUE(keep_otp_secret(db(), find_user(db(), user)->id, secret_, 0, now()).ok());
+  }
+  std::string code() { return *otp_code(secret_, now()); }
+  // Signed in with the password, and asked for the rest.
+  Reply asked(BrowserStandIn& who, const char* user = "alice") {
+    const std::string vault = hold("02:00:00:00:0a:11", "vault");
+    EXPECT_EQ(who.sign_in(who.get("/k/" + vault), user, kPassword).status, 303);
+    return who.get("/k/" + vault);
+  }
+  static Reply send(BrowserStandIn& who, const Reply& page, const std::string& code) {
+    return who.post("/step-up",
+                    {{"token", page.field("token")}, {"hold", page.field("hold")}, {"code", code}});
+  }
+  std::size_t events(const std::string& event, const std::string& reason = "") {
+    std::size_t count = 0;
+    for (const AuditRow& row : log()) {
+      if (row.event.event == event && (reason.empty() || row.event.reason == reason)) ++count;
+    }
+    return count;
+  }
+  const std::string secret_ = make_otp_secret();
+};
+
+TEST_F(StepUpTest, OnlyTheMissingFactorIsAskedForAndOpens) {
+  give_otp();
+  start();
+  auto alice = browser();
+  const Reply page = asked(alice);
+  EXPECT_EQ(page.status, 200);
+  EXPECT_TRUE(page.has("One more step to reach vault")) << page.body;
+  EXPECT_FALSE(page.has("type=\"password\""));
+  EXPECT_TRUE(alice.get("/k/" + hold()).has("Connected")) << "payroll does not ask for it";
+  const Reply wrong = send(alice, page, "000000");
+  EXPECT_EQ(wrong.status, 403);
+  EXPECT_TRUE(wrong.has("That code is not right."));
+  const Reply done = send(alice, wrong, code());
+  ASSERT_EQ(done.status, 303) << done.body;
+  EXPECT_EQ(done.header("location"), "/k/" + page.field("hold"));
+  EXPECT_TRUE(alice.get("/k/" + page.field("hold")).has("Connected"));
+  EXPECT_EQ(events("step_up"), 1U);
+  EXPECT_EQ(events("step_up.refused", "wrong_code"), 1U);
+  // An hour later the factor is asked for again, and the password is not.
+  ahead_ms = 61 * 60 * 1000;
+  const Reply again = alice.get("/k/" + hold("02:00:00:00:0a:11", "vault"));
+  EXPECT_TRUE(again.has("One more step to reach vault"));
+  EXPECT_EQ(send(alice, again, code()).status, 303);
+  EXPECT_EQ(sign_ins(), 3U) << "one password, two codes";
+  // Thirteen hours later the password is, and then both are old.
+  ahead_ms = 13 * 3600 * 1000;
+  EXPECT_TRUE(alice.get("/k/" + hold("02:00:00:00:0a:11", "vault")).has("type=\"password\""));
+}
+
+TEST_F(StepUpTest, ACodeIsGoodOnceOnWhicheverDevice) {
+  give_otp();
+  start();
+  auto alice = browser();
+  auto elsewhere = browser(kBobPc);
+  const Reply page = asked(alice);
+  elsewhere.sign_in(elsewhere.get("/"), "alice", kPassword);
+  const std::string used = code();
+  EXPECT_EQ(send(alice, page, used).status, 303);
+  const Reply late = send(elsewhere, elsewhere.get("/step-up"), used);
+  EXPECT_EQ(late.status, 403);
+  EXPECT_TRUE(late.has("That code has been used.")) << late.body;
+  EXPECT_EQ(events("step_up.refused", "code_used_before"), 1U);
+}
+
+TEST_F(StepUpTest, AFactorIsNotShownByABrowserThatIsNotSignedIn) {
+  give_otp();
+  start();
+  auto alice = browser();
+  const Reply page = asked(alice);
+  auto other = browser();  // on the same laptop
+  const Reply form = other.get("/k/" + page.field("hold"));
+  EXPECT_TRUE(form.has("type=\"password\"")) << form.body;
+  EXPECT_EQ(send(other, form, code()).status, 403);
+  // Nor with the other browser's token.
+  EXPECT_EQ(send(other, page, code()).status, 403);
+  EXPECT_EQ(events("step_up"), 0U);
+  EXPECT_EQ(send(alice, page, code()).status, 303) << "and the code was not used up";
+}
+
+TEST_F(StepUpTest, ACodeCanComeWithThePassword) {
+  give_otp();
+  start();
+  auto alice = browser();
+  const std::string vault = hold("02:00:00:00:0a:11", "vault");
+  const auto both = [&](const std::string& password, const std::string& code) {
+    const Reply page = alice.get("/k/" + vault);
+    return alice.post("/sign-in", {{"token", page.field("token")},
+                                   {"hold", vault},
+                                   {"name", "alice"},
+                                   {"password", password},
+                                   {"code", code}});
+  };
+  const std::string right = code();
+  EXPECT_EQ(both("not her password", right).status, 403);
+  EXPECT_EQ(both(kPassword, "123456").status, 403);
+  EXPECT_EQ(sign_ins(), 0U) << "a wrong code records nothing";
+  EXPECT_EQ(both(kPassword, right).status, 303) << "the wrong password had not used it up";
+  EXPECT_TRUE(alice.get("/k/" + vault).has("Connected"));
+  EXPECT_EQ(both(kPassword, right).status, 403) << "but now it is";
+}
+
+TEST_F(StepUpTest, WhoHasNoFactorIsToldWhereToSetOneUp) {
+  start();
+  auto alice = browser();
+  const Reply page = asked(alice);
+  EXPECT_TRUE(page.has("vault asks for more than a password"));
+  EXPECT_TRUE(page.has("href=\"/me/factors\""));
+  stop();
+  ASSERT_TRUE(set_setting(db(), "factors.enrol", "admin").ok());
+  start();
+  auto again = browser();
+  const Reply told = asked(again);
+  EXPECT_FALSE(told.has("href=\"/me/factors\""));
+  EXPECT_TRUE(told.has("An administrator can give you one."));
+  EXPECT_TRUE(again.get("/me/factors").has("An administrator sets these up."));
+}
+
+// From nothing to a fresh factor, as a person does it.
+TEST_F(StepUpTest, SettingUpAnAuthenticatorIsAStepUp) {
+  start();
+  auto alice = browser();
+  asked(alice);
+  const Reply factors = alice.get("/me/factors");
+  EXPECT_TRUE(factors.has("Set up an authenticator")) << factors.body;
+  const Reply setup = alice.post("/me/factors/otp", {{"token", factors.field("token")}});
+  EXPECT_TRUE(setup.has("<svg "));
+  const auto secret = from_base32(setup.field("secret"));
+  ASSERT_TRUE(secret && secret->size() == 20) << setup.body;
+  const auto confirm = [&](const Reply& page, const std::string& key, const std::string& code) {
+    return alice.post("/me/factors/otp/confirm",
+                      {{"token", page.field("token")}, {"secret", key}, {"code", code}});
+  };
+  EXPECT_EQ(confirm(setup, base32(make_otp_secret()), "123456").status, 403) << "another secret";
+  EXPECT_FALSE(find_factors(db(), find_user(db(), "alice")->id)->any());
+  const Reply fresh = alice.post("/me/factors/otp", {{"token", alice.get("/me/factors").field("token")}});
+  const std::string key = fresh.field("secret");
+  const Reply wrong = confirm(fresh, key, "000000");
+  EXPECT_EQ(wrong.status, 403);
+  EXPECT_EQ(wrong.field("secret"), key) << "the telephone has it already";
+  const Reply done = confirm(wrong, key, *otp_code(*from_base32(key), now()));
+  ASSERT_EQ(done.status, 200) << done.body;
+  EXPECT_TRUE(done.has("Your authenticator is set up"));
+  EXPECT_EQ(find_factors(db(), find_user(db(), "alice")->id)->recovery_codes, 10);
+  EXPECT_TRUE(alice.get("/k/" + hold("02:00:00:00:0a:11", "vault")).has("Connected"));
+  EXPECT_EQ(events("factor.added"), 1U);
+}
+
+TEST_F(StepUpTest, FactorsAreChangedOnlyByWhoHasJustProvenEverything) {
+  give_otp();
+  start();
+  auto alice = browser();
+  const Reply page = asked(alice);
+  EXPECT_TRUE(alice.get("/me/factors").has("show the factor that you have"));
+  EXPECT_FALSE(alice.get("/me/factors").has("Replace the authenticator"));
+  ASSERT_EQ(send(alice, page, code()).status, 303);
+  const Reply open = alice.get("/me/factors");
+  EXPECT_TRUE(open.has("Replace the authenticator"));
+  ahead_ms = 11 * 60 * 1000;
+  EXPECT_TRUE(alice.get("/me/factors").has("sign in again first"));
+  const Reply stale = alice.post("/me/factors/remove", {{"token", open.field("token")}, {"kind", "otp"}});
+  EXPECT_EQ(stale.status, 403);
+  EXPECT_TRUE(find_factors(db(), find_user(db(), "alice")->id)->otp_since.has_value());
+}
+
+TEST_F(StepUpTest, WrongCodesAreThrottledAndThePasswordStaysFree) {
+  give_otp();
+  start();
+  auto alice = browser();
+  Reply page = asked(alice);
+  for (int i = 0; i < 5; ++i) page = send(alice, page, "00000" + std::to_string(i));
+  const Reply stopped = send(alice, alice.get("/k/" + hold("02:00:00:00:0a:11", "vault")), code());
+  EXPECT_EQ(stopped.status, 429) << "the right one too, from here";
+  auto elsewhere = browser(kFarAway);
+  ASSERT_EQ(elsewhere.sign_in(elsewhere.get("/"), "alice", kPassword).status, 303);
+  EXPECT_EQ(send(elsewhere, elsewhere.get("/step-up"), code()).status, 303) << "but not from elsewhere";
+}
+
+TEST_F(StepUpTest, ProgramsAreToldWhatIsMissing) {
+  give_otp();
+  start();
+  auto alice = browser();
+  alice.accept = "application/json";
+  const std::string vault = hold("02:00:00:00:0a:11", "vault");
+  const Reply form = alice.get("/k/" + vault);
+  const Reply first = alice.post(
+      "/sign-in",
+      {{"token", form.json_field("token")}, {"hold", vault}, {"name", "alice"}, {"password", kPassword}});
+  EXPECT_TRUE(first.has("\"verdict\":\"step_up\"")) << first.body;
+  EXPECT_TRUE(first.has("\"methods\":[\"otp\"]"));
+  const Reply done =
+      alice.post("/step-up", {{"token", first.json_field("token")}, {"hold", vault}, {"code", code()}});
+  EXPECT_EQ(done.status, 200);
+  EXPECT_TRUE(done.has("\"verdict\":\"allow\"")) << done.body;
+}
+
+TEST_F(StepUpTest, ARecoveryCodeWillDoOnce) {
+  const auto codes = make_recovery_codes();
+  ASSERT_TRUE(keep_recovery_codes(db(), find_user(db(), "alice")->id, codes, now()).ok());
+  start();
+  auto alice = browser();
+  const Reply page = asked(alice);
+  EXPECT_TRUE(page.has("Recovery code"));
+  EXPECT_EQ(send(alice, page, codes[4]).status, 303);
+  EXPECT_EQ(send(alice, alice.get("/step-up"), codes[4]).status, 403);
+  EXPECT_EQ(events("factor.recovery_used"), 1U);
+}
+
+}  // namespace
+}  // namespace nightlatch

@@ -1,0 +1,56 @@
+// The pages around second factors, each in three forms: the one that asks for a code, and those on which
+// users look after their own. Pure, as web/pages.h.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "web/page_frame.h"
+
+namespace nightlatch {
+
+// Asks the user who is signed in for a second factor.
+struct CodePage {
+  int status = 200;
+  std::string heading, why;
+  std::string error;             // what was wrong with the last try, or empty
+  std::string hold, login;       // what it is for (web/site.h, Onward)
+  std::string token;             // the form's hidden token
+  bool otp = false;              // the user has an authenticator
+  bool recovery = false;         // and recovery codes
+  std::string reason, resource;  // for programs
+};
+
+// What a user can prove a second factor with.
+struct FactorsPage {
+  std::string user;
+  std::string otp_since;  // RFC 3339, or empty: there is none
+  std::int64_t recovery_codes = 0;
+  std::string note;  // why nothing can be changed now, or empty; without it there are tokens
+  bool renew = false, confirm = false;  // what the note asks for: a new sign-in, or a code
+  std::string otp_token, recovery_token, remove_token, renew_token;
+};
+
+// A new authenticator: its secret, to be confirmed by a first code.
+struct OtpSetupPage {
+  int status = 200;
+  std::string error;
+  std::string secret;  // in base 32
+  std::string qr_svg;  // trusted markup
+  std::string token;
+};
+
+// Shown once.
+struct RecoveryCodesPage {
+  std::string heading;
+  std::string why;
+  std::vector<std::string> codes;
+};
+
+[[nodiscard]] HttpResponse show(const PageFrame& frame, const CodePage& page);
+[[nodiscard]] HttpResponse show(const PageFrame& frame, const FactorsPage& page);
+[[nodiscard]] HttpResponse show(const PageFrame& frame, const OtpSetupPage& page);
+[[nodiscard]] HttpResponse show(const PageFrame& frame, const RecoveryCodesPage& page);
+
+}  // namespace nightlatch
