@@ -1,11 +1,12 @@
 // The portal's pages in chromium; started by tests/web/run, which says where in the environment. Prints a line for each
 // check, and `done` at the end.
 import { execFileSync } from 'node:child_process';
+import { createHmac } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { chromium } from 'playwright-core';
 
-const { ORIGIN, ADDRESS, SPKI, SHOTS, HOLD, AGE, CHROMIUM } = process.env;
+const { ORIGIN, ADDRESS, SPKI, SHOTS, HOLD, STEP_UP_HOLD, AGE, CHROMIUM } = process.env;
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const host = new URL(ORIGIN).host;
 const PASSWORD = 'correct horse battery';
@@ -65,6 +66,16 @@ await check('signs in with JavaScript switched off, by keyboard alone', async ()
   await plain.close();
 });
 
+// What an authenticator app shows (RFC 6238); `ahead` steps from now.
+function oneTimeCode(key, ahead = 0) {
+  const bits = [...key.replace(/\s/g, '')].map((c) => 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'.indexOf(c).toString(2).padStart(5, '0'));
+  const secret = Buffer.from(bits.join('').match(/.{8}/g).map((byte) => parseInt(byte, 2)));
+  const step = Buffer.alloc(8);
+  step.writeBigUInt64BE(BigInt(Math.floor(Date.now() / 30000) + ahead));
+  const mac = createHmac('sha1', secret).update(step).digest();
+  return String((mac.readUInt32BE(mac[19] & 15) & 0x7fffffff) % 1000000).padStart(6, '0');
+}
+
 // Every page, in both schemes and at both widths: nothing to scroll sideways, nothing that axe objects to.
 async function judge(page, name, scheme) {
   for (const width of [320, 1280]) {
@@ -80,6 +91,57 @@ async function judge(page, name, scheme) {
     });
     await page.mouse.move(0, 0);
     await page.screenshot({ path: `${SHOTS}/${name}-${width}-${scheme}.png`, fullPage: true });
+  }
+}
+
+let key = ''; // of alice's authenticator, once she has one
+
+async function secondFactors(page, scheme, fill) {
+  const heading = () => page.getByRole('heading', { level: 1 }).textContent();
+  const press = (name) => Promise.all([page.waitForNavigation(), page.getByRole('button', { name }).click()]);
+  await page.goto(`${ORIGIN}/k/${STEP_UP_HOLD}`);
+  if (key === '') {
+    await judge(page, 'no-factor', scheme);
+    await page.getByRole('link', { name: 'Set up a second factor' }).click();
+    await judge(page, 'factors-stale', scheme);
+    await press('Sign in again');
+    await fill(PASSWORD);
+    await page.goto(`${ORIGIN}/me/factors`);
+    await judge(page, 'factors-none', scheme);
+    await press('Set up an authenticator');
+    await judge(page, 'otp-setup', scheme);
+    key = await page.locator('#key').textContent();
+    await check('an authenticator is set up by its first code', async () => {
+      await page.getByLabel('Code', { exact: true }).fill('000000');
+      await press('Confirm');
+      assert((await page.locator('#key').textContent()) === key, 'the same key after a wrong code');
+      await page.getByLabel('Code', { exact: true }).fill(oneTimeCode(key));
+      await press('Confirm');
+      assert((await heading()) === 'Your authenticator is set up', await heading());
+      assert((await page.locator('.codes li').count()) === 10, 'ten recovery codes');
+    });
+    await judge(page, 'recovery-codes', scheme);
+    await page.goto(`${ORIGIN}/k/${STEP_UP_HOLD}`);
+    await check('and was a second factor already', async () => assert((await heading()) === 'Connected', await heading()));
+    execFileSync(AGE, ['0', String(2 * 3600)]);
+    await page.goto(`${ORIGIN}/k/${STEP_UP_HOLD}`);
+  }
+  await check(`one more step is asked for, ${scheme}`, async () => {
+    assert((await heading()) === 'One more step to reach vault', await heading());
+  });
+  await judge(page, 'code', scheme);
+  await page.getByLabel('Code from your authenticator').fill('12 34 56');
+  await press('Confirm');
+  await judge(page, 'code-error', scheme);
+  if (scheme === 'light') {
+    await check('the next code opens it', async () => {
+      await page.getByLabel('Code from your authenticator').fill(oneTimeCode(key, 1));
+      await press('Confirm');
+      assert(page.url() === `${ORIGIN}/k/${STEP_UP_HOLD}` && (await heading()) === 'Connected', await heading());
+    });
+    await page.goto(`${ORIGIN}/me/factors`);
+    await judge(page, 'factors', scheme);
+    execFileSync(AGE, ['0', String(2 * 3600)]);
   }
 }
 
@@ -110,6 +172,7 @@ for (const scheme of ['light', 'dark']) {
   execFileSync(AGE, [String(40 * 60)]);
   await page.goto(`${ORIGIN}/me`);
   await judge(page, 'me', scheme);
+  await secondFactors(page, scheme, fill);
   await page.goto(`${ORIGIN}/k/ZZZZZZ`);
   await judge(page, 'unknown', scheme);
   await page.goto(`${ORIGIN}/me`);

@@ -1,0 +1,120 @@
+"""200 wrong guesses, from one place and from many: stopped where they come from, and nobody else is kept out."""
+import concurrent.futures
+import contextlib
+import socket
+import threading
+
+import pytest
+
+from client import Browser, form
+from lab import until
+from totp import code, secret_of
+
+GUESSES = 200
+PAIR, SOURCE = 5, 20  # what one source may fail at: with one account, and altogether (auth/throttle.h)
+
+
+class Elsewhere(Browser):
+    """A browser behind bob's laptop, at an address of its own that is not on the gate's link."""
+
+    def __init__(self, laptop, address: str):
+        super().__init__(laptop)
+        self._address = address
+
+    @contextlib.contextmanager
+    def _plain(self):
+        with self.laptop.ns.inside():
+            sock = socket.socket()
+        with sock:
+            sock.settimeout(30)
+            sock.bind((self._address, 0))
+            sock.connect((self.office.GATE[4], 443))
+            yield sock
+
+    def request(self, *arguments, **kwargs):
+        with self._plain() as plain:
+            self.laptop = _Once(plain, self.laptop)
+            try:
+                return super().request(*arguments, **kwargs)
+            finally:
+                self.laptop = self.laptop.real
+
+
+class _Once:
+    """Stands for a laptop whose next connection is there already."""
+
+    def __init__(self, plain, real):
+        self._plain, self.real = plain, real
+
+    def open(self, *_):
+        return self._plain
+
+
+@pytest.fixture
+def many(office):
+    """A gate, and a hundred addresses behind bob's laptop."""
+    office.start()
+    office.gate_ns.ip(f"route add 10.99.0.0/24 via {office.bob.address[4]}")
+    office.bob.ns.ip(*(f"addr add 10.99.0.{n}/32 dev lo" for n in range(1, 102)))
+    return office
+
+
+def guess(browser, user: str, password: str) -> int:
+    while True:
+        status = browser.submit(browser.get("/"), user, password).status
+        if status != 503:  # too many at the same moment: that one did not count
+            return status
+
+
+def test_passwords_from_one_address(many):
+    office = many
+    browser = office.alice.browser()
+    seen = [guess(browser, "alice", f"wrong guess {n}") for n in range(GUESSES)]
+    assert seen[:PAIR] == [403] * PAIR and set(seen[PAIR:]) == {429}, seen
+    # Other accounts, and ones that are none, until the source has had enough.
+    others = [guess(browser, f"nobody{n}", "wrong guess") for n in range(GUESSES)]
+    assert others.count(403) == SOURCE - PAIR and others.index(429) == SOURCE - PAIR, others
+    assert guess(browser, "alice", office.PASSWORD["alice"]) == 429, "the right one neither, from here"
+    assert guess(office.bob.browser(), "alice", office.PASSWORD["alice"]) in (302, 303), "but from elsewhere"
+    rows = office.logged(lambda r: r["event"] == "sign_in.throttled")
+    assert 1 <= len(rows) <= 3, "a line for each window, not for each guess"
+
+
+def test_passwords_from_many_addresses(many):
+    office = many
+    lock, seen = threading.Lock(), []
+
+    def one(number: int):
+        browser = Elsewhere(office.bob, f"10.99.0.{number % 100 + 1}")
+        status = guess(browser, "alice", f"wrong guess {number}")
+        with lock:
+            seen.append(status)
+
+    with concurrent.futures.ThreadPoolExecutor(12) as pool:
+        list(pool.map(one, range(GUESSES)))
+    assert set(seen) == {403}, "two from each address: nobody is stopped, and the account only gets slower"
+    last = Elsewhere(office.bob, "10.99.0.101")
+    assert guess(last, "alice", office.PASSWORD["alice"]) in (302, 303)
+
+
+def test_codes(many):
+    office = many
+    secret = secret_of(office.json("user", "factor", "alice", "--add", "otp")["otp_uri"])
+
+    def codes(browser, typed) -> list[int]:
+        return [browser.post("/step-up", {**form(browser.get("/step-up").body, "/step-up"), "code": c}).status for c in typed]
+
+    browser = office.alice.sign_in("alice")
+    wrong = [f"{(int(code(secret)) + n) % 1_000_000:06}" for n in range(7, 7 + GUESSES)]
+    seen = codes(browser, wrong)
+    assert seen[:PAIR] == [403] * PAIR and set(seen[PAIR:]) == {429}, seen
+    for number in range(1, 11):
+        elsewhere = Elsewhere(office.bob, f"10.99.0.{number}")
+        assert guess(elsewhere, "alice", office.PASSWORD["alice"]) in (302, 303)
+        seen = codes(elsewhere, wrong[:20])
+        assert seen == [403] * PAIR + [429] * (20 - PAIR), seen
+    assert office.query("SELECT count(*) FROM presence WHERE second_factor_ms IS NOT NULL") == [(0,)]
+    last = Elsewhere(office.bob, "10.99.0.101")
+    assert guess(last, "alice", office.PASSWORD["alice"]) in (302, 303)
+    assert codes(last, [code(secret)])[0] in (302, 303), "the right one, from elsewhere"
+    until(lambda: office.query("SELECT count(*) FROM presence WHERE second_factor_ms IS NOT NULL") == [(1,)], 2)
