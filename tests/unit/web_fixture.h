@@ -68,6 +68,7 @@ class SiteTest : public TemporaryStore {
           if (a.text() == kBobPc) return Mac::parse("02:00:00:00:0b:0b");
           return std::nullopt;
         };
+        options.throttle = throttle;
         Site site(loop, std::move(options), **reader, writer, audit);
         HttpServer server(loop, HttpServerLimits{});
         port = serve(server, [&](HttpRequest r, const HttpResponder& to) { site.https(std::move(r), to); });
@@ -107,6 +108,7 @@ class SiteTest : public TemporaryStore {
 
   std::uint16_t port = 0, plain_port = 0;
   std::atomic<std::int64_t> ahead_ms{0};
+  ThrottleLimits throttle;  // of the site that start() makes
 
  private:
   static std::uint16_t serve(HttpServer& server, HttpHandler handler) {
