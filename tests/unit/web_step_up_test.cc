@@ -35,12 +35,16 @@ class StepUpTest : public SiteTest {
     return who.post("/step-up",
                     {{"token", page.field("token")}, {"hold", page.field("hold")}, {"code", code}});
   }
-  std::size_t events(const std::string& event, const std::string& reason = "") {
-    std::size_t count = 0;
-    for (const AuditRow& row : log()) {
-      if (row.event.event == event && (reason.empty() || row.event.reason == reason)) ++count;
+  // Waits until the log, which is written in batches, has so many of these.
+  bool logged(std::size_t times, const std::string& event, const std::string& reason = "") {
+    for (int tries = 0; tries < 5000; ++tries, usleep(1000)) {
+      std::size_t count = 0;
+      for (const AuditRow& row : log()) {
+        if (row.event.event == event && (reason.empty() || row.event.reason == reason)) ++count;
+      }
+      if (count == times) return true;
     }
-    return count;
+    return false;
   }
   const std::string secret_ = make_otp_secret();
 };
@@ -61,8 +65,8 @@ TEST_F(StepUpTest, OnlyTheMissingFactorIsAskedForAndOpens) {
   ASSERT_EQ(done.status, 303) << done.body;
   EXPECT_EQ(done.header("location"), "/k/" + page.field("hold"));
   EXPECT_TRUE(alice.get("/k/" + page.field("hold")).has("Connected"));
-  EXPECT_EQ(events("step_up"), 1U);
-  EXPECT_EQ(events("step_up.refused", "wrong_code"), 1U);
+  EXPECT_TRUE(logged(1, "step_up"));
+  EXPECT_TRUE(logged(1, "step_up.refused", "wrong_code"));
   // An hour later the factor is asked for again, and the password is not.
   ahead_ms = 61 * 60 * 1000;
   const Reply again = alice.get("/k/" + hold("02:00:00:00:0a:11", "vault"));
@@ -86,7 +90,7 @@ TEST_F(StepUpTest, ACodeIsGoodOnceOnWhicheverDevice) {
   const Reply late = send(elsewhere, elsewhere.get("/step-up"), used);
   EXPECT_EQ(late.status, 403);
   EXPECT_TRUE(late.has("That code has been used.")) << late.body;
-  EXPECT_EQ(events("step_up.refused", "code_used_before"), 1U);
+  EXPECT_TRUE(logged(1, "step_up.refused", "code_used_before"));
 }
 
 TEST_F(StepUpTest, AFactorIsNotShownByABrowserThatIsNotSignedIn) {
@@ -100,7 +104,7 @@ TEST_F(StepUpTest, AFactorIsNotShownByABrowserThatIsNotSignedIn) {
   EXPECT_EQ(send(other, form, code()).status, 403);
   // Nor with the other browser's token.
   EXPECT_EQ(send(other, page, code()).status, 403);
-  EXPECT_EQ(events("step_up"), 0U);
+  EXPECT_TRUE(logged(0, "step_up"));
   EXPECT_EQ(send(alice, page, code()).status, 303) << "and the code was not used up";
 }
 
@@ -169,7 +173,7 @@ TEST_F(StepUpTest, SettingUpAnAuthenticatorIsAStepUp) {
   EXPECT_TRUE(done.has("Your authenticator is set up"));
   EXPECT_EQ(find_factors(db(), find_user(db(), "alice")->id)->recovery_codes, 10);
   EXPECT_TRUE(alice.get("/k/" + hold("02:00:00:00:0a:11", "vault")).has("Connected"));
-  EXPECT_EQ(events("factor.added"), 1U);
+  EXPECT_TRUE(logged(1, "factor.added"));
 }
 
 TEST_F(StepUpTest, FactorsAreChangedOnlyByWhoHasJustProvenEverything) {
@@ -229,7 +233,7 @@ TEST_F(StepUpTest, ARecoveryCodeWillDoOnce) {
   EXPECT_TRUE(page.has("Recovery code"));
   EXPECT_EQ(send(alice, page, codes[4]).status, 303);
   EXPECT_EQ(send(alice, alice.get("/step-up"), codes[4]).status, 403);
-  EXPECT_EQ(events("factor.recovery_used"), 1U);
+  EXPECT_TRUE(logged(1, "factor.recovery_used"));
 }
 
 }  // namespace
