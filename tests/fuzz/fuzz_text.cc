@@ -37,6 +37,13 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     joined.append(joined.empty() && part.data() == text.data() ? "" : ",").append(part);
   check(joined == text, "what is split joins again");
   check(base64url({data, size}).size() == (size * 4 + 2) / 3, "base64url has its length");
+  check(from_base64url(base64url({data, size})) == text, "base64url comes back");
+  if (const auto raw = from_base64url(text)) {
+    const auto* bytes = static_cast<const unsigned char*>(static_cast<const void*>(raw->data()));
+    check(base64url({bytes, raw->size()}) == text, "there is one way to write it");
+  }
+  const std::string code = normal_code(text);
+  check(normal_code(code) == code && code.size() <= text.size(), "a code is normal once");
   const std::string_view inner = trim(text);
   check(trim(inner) == inner, "trimming twice is trimming once");
   return 0;
