@@ -29,7 +29,7 @@ constexpr std::size_t kNonceBytes = 12;
 constexpr std::size_t kTagBytes = 16;
 constexpr std::size_t kHeader = 1 + 4 + kNonceBytes;  // version, the key's id, the nonce
 constexpr char kVersion = 1;
-constexpr std::size_t kLongestFile = 64 * 1024;
+constexpr std::size_t kLongestFile = 65536;
 
 // Every column that holds sealed secrets; the purpose of a row is "PREFIX/ID".
 struct Sealed {
@@ -38,11 +38,9 @@ struct Sealed {
 constexpr std::array kSealed{Sealed{"otp", "secret", "user_id", "otp"}};
 
 const unsigned char* bytes(std::string_view text) {
-  return static_cast<const unsigned char*>(static_cast<const void*>(text.data()));
+  return reinterpret_cast<const unsigned char*>(text.data());
 }
-unsigned char* bytes(std::string& text) {
-  return static_cast<unsigned char*>(static_cast<void*>(text.data()));
-}
+unsigned char* bytes(std::string& text) { return reinterpret_cast<unsigned char*>(text.data()); }
 
 using Cipher = std::unique_ptr<EVP_CIPHER_CTX, decltype(&EVP_CIPHER_CTX_free)>;
 Cipher cipher() { return {EVP_CIPHER_CTX_new(), &EVP_CIPHER_CTX_free}; }
@@ -142,10 +140,11 @@ Result<SecretBox> SecretBox::read(const std::string& path) {
     const auto space = line.find(' ');
     if (space == std::string_view::npos) return damaged();
     Key key;
-    const auto id = std::from_chars(line.data(), line.data() + space, key.id);
+    const std::string number(line.substr(0, space));
+    const char* end = number.data() + number.size();
+    const auto id = std::from_chars(number.data(), end, key.id);
     auto raw = from_base64url(line.substr(space + 1));
-    if (id.ec != std::errc() || id.ptr != line.data() + space || key.id == 0 || !raw ||
-        raw->size() != kKeyBytes) {
+    if (id.ec != std::errc() || id.ptr != end || key.id == 0 || !raw || raw->size() != kKeyBytes) {
       return damaged();
     }
     key.bytes = std::move(*raw);

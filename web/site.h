@@ -150,7 +150,7 @@ class Site {
   void later(Millis delay, std::function<void()> then);
   // Has the sign-in of a user who has proven it recorded, and answers. `settled` is told first, on the loop.
   void admit(const VisitPtr& v, const ProvenUser& user, const Onward& onward,
-             std::function<void(const Status&)> settled = {});
+             const std::function<void(const Status&)>& settled = {});
   void admitted(const VisitPtr& v, const Onward& onward, bool present);
   void go_on(const VisitPtr& v, const Onward& onward);
 

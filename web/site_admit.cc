@@ -14,7 +14,7 @@ Onward Onward::of(const FormFields& form) {
 }
 
 void Site::admit(const VisitPtr& v, const ProvenUser& user, const Onward& onward,
-                 std::function<void(const Status&)> settled) {
+                 const std::function<void(const Status&)>& settled) {
   const WallTime now = options_.now();
   // Plain copies: the visit belongs to the loop.
   const SignInPlace place = v->place;

@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <fstream>
+#include <iterator>
 #include <set>
 #include <thread>
 
@@ -63,6 +65,7 @@ TEST_F(SecondFactorTest, OfFiftyAtATimeOneIsLetIn) {
     std::atomic<int> good{0};
     std::atomic<int> failed{0};
     std::vector<std::thread> threads;
+    threads.reserve(50);
     for (int i = 0; i < 50; ++i) {
       threads.emplace_back([&] {
         auto own = open_store(path(), Database::Access::write, Millis(30'000));
@@ -97,11 +100,9 @@ TEST_F(SecondFactorTest, NothingThatOpensAnythingIsInTheStore) {
   const std::vector<std::string> codes = make_recovery_codes();
   ASSERT_TRUE(keep_recovery_codes(db(), alice_, codes, now_).ok());
   ASSERT_TRUE(db().execute("PRAGMA wal_checkpoint(TRUNCATE)").ok());
-  std::string bytes;
-  std::FILE* file = std::fopen(path().c_str(), "rb");
-  ASSERT_NE(file, nullptr);
-  for (int c = 0; (c = std::fgetc(file)) != EOF;) bytes += static_cast<char>(c);
-  std::fclose(file);
+  std::ifstream file(path(), std::ios::binary);
+  const std::string bytes{std::istreambuf_iterator<char>(file), {}};
+  ASSERT_FALSE(bytes.empty());
   EXPECT_EQ(bytes.find(secret_), std::string::npos);
   EXPECT_EQ(bytes.find(codes[0]), std::string::npos);
 }
