@@ -35,7 +35,8 @@ constexpr std::size_t kLongestFile = 65536;
 struct Sealed {
   const char *table, *column, *id, *prefix;
 };
-constexpr std::array kSealed{Sealed{"otp", "secret", "user_id", "otp"}};
+constexpr std::array kSealed{Sealed{"otp", "secret", "user_id", "otp"},
+                             Sealed{"provider", "secret", "id", "provider"}};
 
 const unsigned char* bytes(std::string_view text) {
   return reinterpret_cast<const unsigned char*>(text.data());

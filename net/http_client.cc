@@ -127,7 +127,7 @@ HttpClient::HttpClient(Loop& loop, const FetchLimits& limits, std::unique_ptr<Re
       timer_(loop, [this] { process(CURL_SOCKET_TIMEOUT, 0); }),
       answer_(loop, [this] { give_out(); }) {
   if (multi_ == nullptr) return;
-  const curl_socket_callback on_socket = [](CURL*, curl_socket_t fd, int what, void* self, void*) {
+  const curl_socket_callback socket_turn = [](CURL*, curl_socket_t fd, int what, void* self, void*) {
     static_cast<HttpClient*>(self)->on_socket(fd, what);
     return 0;
   };
@@ -140,7 +140,7 @@ HttpClient::HttpClient(Loop& loop, const FetchLimits& limits, std::unique_ptr<Re
     }
     return 0;
   };
-  curl_multi_setopt(multi_, CURLMOPT_SOCKETFUNCTION, on_socket);
+  curl_multi_setopt(multi_, CURLMOPT_SOCKETFUNCTION, socket_turn);
   curl_multi_setopt(multi_, CURLMOPT_SOCKETDATA, this);
   curl_multi_setopt(multi_, CURLMOPT_TIMERFUNCTION, on_timer);
   curl_multi_setopt(multi_, CURLMOPT_TIMERDATA, this);

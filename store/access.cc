@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "policy/parse.h"
+#include "store/identities.h"
 #include "store/rows.h"
 
 namespace nightlatch {
@@ -46,6 +47,18 @@ Status place(Database& db, std::int64_t moving, std::string_view before) {
   }
   order.insert(at, moving);
   return renumber(db, order);
+}
+
+// A group of a provider may be named before anybody of it has signed in.
+Status await_provider_groups(Database& db, const std::vector<std::string>& groups) {
+  for (const std::string& group : groups) {
+    auto provider = provider_of_group(db, group);
+    if (!provider) return provider.error();
+    if (provider->empty()) continue;
+    NL_TRY(check_name(group, "group"));
+    NL_TRY(db.run("INSERT INTO user_group (name) VALUES (?) ON CONFLICT (name) DO NOTHING", {lower(group)}));
+  }
+  return Done{};
 }
 
 // Links a policy to rows that it names: each must exist.
@@ -148,6 +161,7 @@ Result<PolicyId> add_policy(Database& db, const NewPolicy& policy) {
   const std::int64_t id = db.last_insert_id();
   NL_TRY(link(db, id, "resource", "policy_resource", policy.resources));
   NL_TRY(link(db, id, "user", "policy_user", policy.users));
+  NL_TRY(await_provider_groups(db, policy.groups));
   NL_TRY(link(db, id, "user_group", "policy_group", policy.groups));
   if (!policy.before.empty()) NL_TRY(place(db, id, policy.before));
   NL_TRY(tx->commit());

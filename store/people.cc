@@ -1,6 +1,7 @@
 // Users and groups; devices are in devices.cc.
 #include "store/people.h"
 
+#include "store/identities.h"
 #include "store/rows.h"
 
 namespace nightlatch {
@@ -24,6 +25,12 @@ Result<std::vector<std::string>> groups_of(Database& db, std::int64_t user) {
 
 Status join(Database& db, std::int64_t user, std::string_view group) {
   NL_TRY(check_name(group, "group"));
+  auto provider = provider_of_group(db, group);
+  if (!provider) return provider.error();
+  if (!provider->empty()) {
+    return Error::usage(fmt::format("group '{}' is filled by provider {}", group, *provider),
+                        "who is in it is decided there; choose a name that does not end in @" + *provider);
+  }
   NL_TRY(
       db.run("INSERT INTO user_group (name) VALUES (?) ON CONFLICT (name) DO NOTHING", {std::string(group)}));
   auto group_id = id_of(db, "user_group", group);

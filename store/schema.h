@@ -241,6 +241,58 @@ CREATE TABLE recovery_code (
   used_ms     INTEGER,              -- NULL: still good
   PRIMARY KEY (user_id, code_sha256)
 ) STRICT, WITHOUT ROWID;
+)sql",
+    R"sql(
+-- OpenID providers. The client secret is sealed under a key that is not in the store (auth/secret_box.h).
+CREATE TABLE provider (
+  id           INTEGER PRIMARY KEY AUTOINCREMENT,
+  name         TEXT NOT NULL COLLATE NOCASE UNIQUE,
+  issuer       TEXT NOT NULL UNIQUE,
+  client_id    TEXT NOT NULL,
+  secret       BLOB,                -- NULL: a public client
+  ca_pem       TEXT NOT NULL,       -- the only CAs that count; empty: the system's
+  algorithms   TEXT NOT NULL,       -- RS256 ...; separated by spaces, like the next two
+  scopes       TEXT NOT NULL,
+  mfa_acr      TEXT NOT NULL,       -- values of acr that say that there was a second factor
+  groups_claim TEXT NOT NULL,       -- empty: groups are not read
+  create_users INTEGER NOT NULL CHECK (create_users IN (0, 1)),
+  enabled      INTEGER NOT NULL DEFAULT 1 CHECK (enabled IN (0, 1)),
+  created_ms   INTEGER NOT NULL
+) STRICT;
+
+-- The hosts that a provider's own documents name: they are reachable before anybody is signed in.
+CREATE TABLE provider_host (
+  provider_id INTEGER NOT NULL REFERENCES provider ON DELETE CASCADE,
+  host        TEXT NOT NULL,
+  PRIMARY KEY (provider_id, host)
+) STRICT, WITHOUT ROWID;
+
+-- Who somebody is at a provider: the issuer is the provider's, and each provider has one.
+CREATE TABLE identity (
+  provider_id INTEGER NOT NULL REFERENCES provider ON DELETE CASCADE,
+  subject     TEXT NOT NULL,
+  user_id     INTEGER NOT NULL REFERENCES user ON DELETE CASCADE,
+  created_ms  INTEGER NOT NULL,
+  PRIMARY KEY (provider_id, subject)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX identity_by_user ON identity (user_id);
+
+-- The provider's own sessions (sid), for logout tokens that say no more.
+CREATE TABLE provider_session (
+  provider_id INTEGER NOT NULL REFERENCES provider ON DELETE CASCADE,
+  sid         TEXT NOT NULL,
+  user_id     INTEGER NOT NULL REFERENCES user ON DELETE CASCADE,
+  at_ms       INTEGER NOT NULL,
+  PRIMARY KEY (provider_id, sid, user_id)
+) STRICT, WITHOUT ROWID;
+
+-- Logout tokens that were used: each is good once.
+CREATE TABLE logout_token (
+  provider_id INTEGER NOT NULL REFERENCES provider ON DELETE CASCADE,
+  jti         TEXT NOT NULL,
+  at_ms       INTEGER NOT NULL,
+  PRIMARY KEY (provider_id, jti)
+) STRICT, WITHOUT ROWID;
 )sql"};
 
 // Tables whose every change is a change of the configuration: each gets three triggers that raise
@@ -248,6 +300,7 @@ CREATE TABLE recovery_code (
 inline constexpr std::array kOfficeTables{
     "setting",     "user",         "user_group", "membership",     "device",
     "policy",      "resource",     "target",     "device_address", "policy_resource",
-    "policy_user", "policy_group", "token",      "token_resource"};
+    "policy_user", "policy_group", "token",      "token_resource",
+    "provider",    "provider_host"};
 
 }  // namespace nightlatch

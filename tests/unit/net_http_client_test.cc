@@ -26,6 +26,9 @@ void write_certificate(const std::string& certificate, const std::string& key, c
   X509_gmtime_adj(X509_getm_notBefore(x), -60);
   X509_gmtime_adj(X509_getm_notAfter(x), 3600);
   X509_set_pubkey(x, pair);
+  ASN1_INTEGER_set(X509_get_serialNumber(x), 1);
+  const unsigned char cn[] = "test";
+  X509_NAME_add_entry_by_txt(X509_get_subject_name(x), "CN", MBSTRING_ASC, cn, -1, -1, 0);
   X509_set_issuer_name(x, X509_get_subject_name(x));
   X509_EXTENSION* san = X509V3_EXT_conf_nid(nullptr, nullptr, NID_subject_alt_name, names);
   X509_add_ext(x, san, -1);
@@ -100,6 +103,7 @@ class HttpClientTest : public ::testing::Test {
     client->fetch(std::move(what), [&](const std::variant<HttpReply, FetchFault>& result) {
       if (const auto* fault = std::get_if<FetchFault>(&result)) {
         out = to_text(fault->kind);
+        detail = fault->detail;
       } else {
         const auto& reply = std::get<HttpReply>(result);
         out = std::to_string(reply.status) + " " + reply.type + " " + reply.body;
@@ -108,6 +112,7 @@ class HttpClientTest : public ::testing::Test {
     });
     EXPECT_EQ(out, "") << "never from inside fetch()";
     loop.run();
+    if (HasFailure()) ADD_FAILURE() << detail;
     return out;
   }
   [[nodiscard]] bool same(const FetchLimits& limits) const { return limits.total == limits_.total; }
@@ -120,7 +125,7 @@ class HttpClientTest : public ::testing::Test {
   std::vector<HttpRequest> seen;
   std::vector<HttpResponder> kept;
   std::uint16_t port = 0;
-  std::string ca;
+  std::string ca, detail;
 
  private:
   std::filesystem::path folder_;
