@@ -12,6 +12,7 @@
 #include "store/access.h"
 #include "store/office_store.h"
 #include "store/people.h"
+#include "store/providers.h"
 
 namespace nightlatch::cli {
 
@@ -53,7 +54,8 @@ void print_names(Context& context, const Rows& rows) {
 
 Result<int> run_names(Context& context) {
   const std::string& kind = context.argument(0);
-  const std::vector<std::string> kinds{"user", "group", "device", "resource", "policy", "token", "setting"};
+  const std::vector<std::string> kinds{"user",   "group", "device",   "resource",
+                                       "policy", "token", "provider", "setting"};
   if (std::find(kinds.begin(), kinds.end(), kind) == kinds.end()) {
     return Error::usage(fmt::format("KIND: there are no names of '{}'", printable(kind)),
                         fmt::format("say one of: {}", fmt::join(kinds, ", ")));
@@ -64,6 +66,12 @@ Result<int> run_names(Context& context) {
     Result<std::vector<SettingRow>> settings = list_settings(*db);
     if (!settings) return settings.error();
     for (const SettingRow& s : *settings) context.io.out << s.key << '\n';
+    return 0;
+  }
+  if (kind == "provider") {
+    auto providers = list_providers(*db);
+    if (!providers) return providers.error();
+    print_names(context, *providers);
     return 0;
   }
   Result<OfficeData> office = load_office(*db);
@@ -112,9 +120,10 @@ std::vector<Command> manual_commands() {
        .verb = "names",
        .summary = "print the names of one kind in the store, one a line",
        .arguments = {{.name = "KIND",
-                      .help = "user, group, device, resource, policy, token or setting",
+                      .help = "user, group, device, resource, policy, token, provider or setting",
                       .words = Words::choices,
-                      .choices = {"user", "group", "device", "resource", "policy", "token", "setting"}}},
+                      .choices = {"user", "group", "device", "resource", "policy", "token", "provider",
+                                  "setting"}}},
        .examples = {{"completion names user"}},
        .run = run_names},
       {.noun = "man",

@@ -20,25 +20,27 @@ namespace {
 
 constexpr std::size_t kLongest = 4096;
 
-Result<std::string> from_stream(std::istream& in, const std::string& name) {
+Result<std::string> from_stream(std::istream& in, const std::string& name,
+                                const std::string& option = "--password-file",
+                                const std::string& what = "the password") {
   std::string text(kLongest + 1, '\0');
   in.read(text.data(), static_cast<std::streamsize>(text.size()));
   text.resize(static_cast<std::size_t>(in.gcount()));
-  if (in.bad()) return Error::usage(fmt::format("--password-file: {} could not be read", name));
+  if (in.bad()) return Error::usage(fmt::format("{}: {} could not be read", option, name));
   if (text.size() > kLongest) {
     wipe(text);
-    return Error::usage(fmt::format("--password-file: {} holds more than {} bytes", name, kLongest),
-                        "it should hold the password and nothing else");
+    return Error::usage(fmt::format("{}: {} holds more than {} bytes", option, name, kLongest),
+                        fmt::format("it should hold {} and nothing else", what));
   }
   if (text.ends_with('\n')) text.pop_back();
   if (text.ends_with('\r')) text.pop_back();
   if (text.find_first_of(std::string_view("\n\0", 2)) != std::string::npos) {
     wipe(text);
-    return Error::usage(fmt::format("--password-file: {} holds more than one line, or a NUL", name),
-                        "it should hold the password and nothing else");
+    return Error::usage(fmt::format("{}: {} holds more than one line, or a NUL", option, name),
+                        fmt::format("it should hold {} and nothing else", what));
   }
   if (text.empty()) {
-    return Error::usage(fmt::format("--password-file: {} is empty", name), "it should hold the password");
+    return Error::usage(fmt::format("{}: {} is empty", option, name), fmt::format("it should hold {}", what));
   }
   return text;
 }
@@ -115,6 +117,19 @@ Result<std::string> ask_twice(const std::string& who) {
 }
 
 }  // namespace
+
+Result<std::string> read_secret(Context& context, const std::string& file, const std::string& option) {
+  if (file.empty())
+    return Error::usage(option + " is missing", "say " + option + " FILE, or - to read it from stdin");
+  if (file == "-") return from_stream(context.io.in, "stdin", option, "the secret");
+  std::ifstream in(file, std::ios::binary);
+  if (!in) {
+    return Error::usage(fmt::format("{}: '{}' cannot be read: {}", option, printable(file),
+                                    std::strerror(errno)),  // NOLINT(concurrency-mt-unsafe): one thread
+                        "say - to read it from stdin");
+  }
+  return from_stream(in, "'" + printable(file) + "'", option, "the secret");
+}
 
 Result<std::string> read_password(Context& context, const std::string& file, const std::string& who) {
   if (file == "-") return from_stream(context.io.in, "stdin");

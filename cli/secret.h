@@ -14,4 +14,8 @@ namespace nightlatch::cli {
 [[nodiscard]] Result<std::string> read_password(Context& context, const std::string& file,
                                                 const std::string& who);
 
+// Any other secret of one line, from FILE or from stdin ("-"), as `option` says. The caller wipes it.
+[[nodiscard]] Result<std::string> read_secret(Context& context, const std::string& file,
+                                              const std::string& option);
+
 }  // namespace nightlatch::cli

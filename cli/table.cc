@@ -15,6 +15,7 @@ const std::vector<Noun>& nouns() {
       {"resource", "what is protected: named sets of destinations"},
       {"policy", "who may reach which resource, and on which terms"},
       {"token", "application passwords: how people on a shared device say who they are"},
+      {"provider", "OpenID providers: sign in with what people have already"},
       {"session", "who is signed in where, until when, and why"},
       {"log", "what happened: the audit log"},
       {"explain", "say what would happen to a flow, and why"},
@@ -47,6 +48,7 @@ const std::vector<Command>& commands() {
     append(resource_commands());
     append(policy_commands());
     append(token_commands());
+    append(provider_commands());
     append(session_commands());
     append(log_commands());
     append(explain_commands());

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "base/crypto.h"
 #include "base/text.h"
 
 namespace nightlatch {
@@ -77,6 +78,11 @@ struct HttpClient::Request {
   std::size_t most_body = 0, most_head = 0;
   List headers, resolve;
   std::unique_ptr<CURL, FreeEasy> easy;
+
+  ~Request() {  // client secrets and access tokens may be among them
+    wipe(what.form);
+    for (std::string& header : what.headers) wipe(header);
+  }
 };
 
 std::string_view to_text(FetchFault::Kind kind) {

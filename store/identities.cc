@@ -194,6 +194,17 @@ Result<std::optional<std::vector<LoggedOut>>> use_logout_token(Database& db, Pro
   return Found(std::move(out));
 }
 
+Result<std::optional<ToldSignIn>> find_told_sign_in(Database& db, std::int64_t sign_in_id) {
+  auto query =
+      db.prepare("SELECT provider, at_ms, recorded_ms FROM sign_in WHERE id = ? AND provider <> 'local'");
+  if (!query) return query.error();
+  query->bind(1, sign_in_id);
+  auto row = query->step();
+  if (!row) return row.error();
+  if (!*row) return std::optional<ToldSignIn>();
+  return std::optional(ToldSignIn{query->text(0), from_ms(query->integer(1)), from_ms(query->integer(2))});
+}
+
 Result<std::string> provider_of_group(Database& db, std::string_view group) {
   auto query =
       db.prepare("SELECT name FROM provider WHERE lower(substr(?1, -length(name) - 1)) = '@' || lower(name)");

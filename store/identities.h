@@ -59,6 +59,14 @@ struct LoggedOut {
                                                                              const LogoutNotice& notice,
                                                                              WallTime now);
 
+// A sign-in that a provider told of: when the person authenticated there, and when we heard of it. nullopt:
+// it was made here.
+struct ToldSignIn {
+  std::string provider;
+  WallTime at{}, told{};
+};
+[[nodiscard]] Result<std::optional<ToldSignIn>> find_told_sign_in(Database& db, std::int64_t sign_in_id);
+
 // The provider whose group this is by its name (GROUP@PROVIDER), or empty.
 [[nodiscard]] Result<std::string> provider_of_group(Database& db, std::string_view group);
 

@@ -27,6 +27,20 @@ HttpResponse answer(int status, std::string_view type, std::string body) {
   return response;
 }
 
+std::string render_offers(const ProviderOffers& offers) {
+  if (offers.names.empty()) return {};
+  Value::List providers;
+  for (const std::string& name : offers.names) {
+    providers.emplace_back(Value::Object{{"name", name},
+                                         {"label", offers.label},
+                                         {"token", offers.token},
+                                         {"hold", offers.hold},
+                                         {"login", offers.login},
+                                         {"anew", offers.anew},
+                                         {"quiet", !offers.first}});
+  }
+  return render(assets::offers_html, {{"providers", std::move(providers)}});
+}
 }  // namespace
 
 HttpResponse html_page(const PageFrame& frame, int status, std::string_view body, const std::string& title,
@@ -34,6 +48,9 @@ HttpResponse html_page(const PageFrame& frame, int status, std::string_view body
   view.emplace_back("title", title);
   view.emplace_back("host", host_of(frame.portal));
   view.emplace_back("style_version", style_version());
+  const std::string offers = render_offers(frame.offers);
+  view.emplace_back("offers_first", frame.offers.first ? offers : std::string());
+  view.emplace_back("offers", frame.offers.first ? std::string() : offers);
   std::string page(assets::head_html);
   page += body;
   page += assets::foot_html;

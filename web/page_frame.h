@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "net/http_message.h"
 #include "web/negotiate.h"
@@ -11,9 +12,20 @@
 
 namespace nightlatch {
 
+// The OpenID providers that a page offers to sign in with: a form each, to POST /oidc/NAME/start.
+struct ProviderOffers {
+  std::vector<std::string> names;  // empty: none is offered
+  std::string label = "Sign in with ";
+  std::string token;        // the forms' hidden token
+  std::string hold, login;  // what it is for (web/site.h, Onward)
+  bool anew = false;        // a sign-in that the provider remembers is not enough
+  bool first = false;       // before the form for a password
+};
+
 struct PageFrame {  // what every page has
   Format format = Format::text;
   std::string portal;  // "https://gate.office.example"
+  ProviderOffers offers{};
 };
 
 // `body` is a template between the common head and foot; what `view` holds is escaped.

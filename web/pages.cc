@@ -19,6 +19,14 @@ HttpResponse show(const PageFrame& frame, const SignInPage& page) {
     add_unless_empty(object, "hold", page.hold);
     object.emplace_back(page.hold.empty() ? "url" : "hold_url", url);
     object.emplace_back("token", page.token);
+    if (!frame.offers.names.empty()) {
+      Value::List providers;
+      for (const std::string& name : frame.offers.names) {
+        providers.emplace_back(Value::Object{{"name", name}, {"start", "/oidc/" + name + "/start"}});
+      }
+      object.emplace_back("providers", std::move(providers));
+      object.emplace_back("provider_token", frame.offers.token);
+    }
     return json_page(page.status, object);
   }
   if (frame.format == Format::text) {

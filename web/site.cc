@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "store/office_store.h"
 #include "web/portal_config.h"
+#include "web/site_oidc.h"
 #include "web/site_work.h"
 
 namespace nightlatch {
@@ -69,7 +70,17 @@ Site::Site(Loop& loop, SiteOptions options, OfficeReader& reader, StoreWriter& w
       reader_(reader),
       writer_(writer),
       audit_(audit),
-      throttle_(options_.throttle) {}
+      throttle_(options_.throttle),
+      oidc_(std::make_unique<Oidc>()) {
+  auto client = ProviderClient::open(loop_);
+  if (!client) {
+    log_warning("providers cannot be asked: {}", client.error().message);
+    return;
+  }
+  oidc_->client = std::move(*client);
+  oidc_->client->on_metadata(
+      [this](const Provider& provider, const ProviderMetadata& at) { learn_hosts(provider, at); });
+}
 
 Site::~Site() = default;
 
@@ -259,7 +270,9 @@ void Site::route(const VisitPtr& v) {
   const bool reads = r.method == "GET" || r.method == "HEAD";
   const bool hold = r.path.starts_with("/k/");
   Route route{r.path, true, false};
-  if (!hold) {
+  const bool oidc = r.path.starts_with("/oidc/");
+  if (oidc) route = {r.path, true, true};
+  if (!hold && !oidc) {
     bool known = false;
     for (const Route& candidate : kRoutes) {
       if (candidate.path != r.path) continue;
@@ -289,6 +302,7 @@ void Site::route(const VisitPtr& v) {
   }
   v->form_cookie = v->request.cookie(kFormCookie);
   if (v->form_cookie.size() != kFormCookieLength) v->form_cookie.clear();
+  if (oidc) return route_oidc(v);
   if (posts) {
     if (r.path == "/sign-in") return post_sign_in(v);
     if (r.path == "/step-up") return post_step_up(v);

@@ -65,6 +65,13 @@ struct Onward {
   static Onward of(const FormFields& form);
 };
 
+struct Provider;  // store/providers.h, store/identities.h, web/pending_logins.h, web/provider_client.h, auth/
+struct ArrivedPerson;
+struct PendingLogin;
+struct ProviderFault;
+struct ProviderMetadata;
+struct LogoutClaims;
+
 class Site {
  public:
   Site(Loop& loop, SiteOptions options, OfficeReader& reader, StoreWriter& writer, AuditWriter& audit);
@@ -80,6 +87,9 @@ class Site {
  private:
   struct SignInTry;  // site_sign_in.cc
   struct Work;
+  struct Oidc;  // site_oidc.h
+  struct OidcReturn;
+  using OidcReturnPtr = std::shared_ptr<OidcReturn>;
 
   // site.cc
   void route(const VisitPtr& v);
@@ -102,6 +112,7 @@ class Site {
   [[nodiscard]] Result<std::optional<Hold>> own_hold(const Visit& v, std::string_view code);
   void show_state(const VisitPtr& v, const std::optional<Hold>& hold, int status, const std::string& error,
                   const std::string& name, const std::string& login = {});
+  [[nodiscard]] std::string told_by_provider(const Visit& v);
   [[nodiscard]] std::optional<MessagePage> device_refusal(const Visit& v) const;
 
   // site_sign_in.cc
@@ -112,6 +123,7 @@ class Site {
   void record(const std::shared_ptr<SignInTry>& t, bool with_code);
   void post_renew(const VisitPtr& v);
   void post_sign_out(const VisitPtr& v);
+  [[nodiscard]] std::string provider_of_sign_in(const Visit& v);  // empty: it was made here
   [[nodiscard]] std::optional<FormFields> accept_form(const VisitPtr& v, std::string_view purpose);
   void start_over(const VisitPtr& v, const Onward& onward, const std::string& error);
 
@@ -154,6 +166,33 @@ class Site {
   void admitted(const VisitPtr& v, const Onward& onward, bool present);
   void go_on(const VisitPtr& v, const Onward& onward);
 
+  // site_oidc.cc
+  enum class OfferFor : std::uint8_t { sign_in, anew, step_up };
+  [[nodiscard]] ProviderOffers offers(Visit& v, const Onward& onward, OfferFor what = OfferFor::sign_in);
+  void route_oidc(const VisitPtr& v);
+  void oidc_start(const VisitPtr& v, const Provider& provider);
+  void send_to_provider(const VisitPtr& v, const Provider& provider, const ProviderMetadata& at,
+                        PendingLogin login);
+  [[nodiscard]] std::string redirect_uri(const Provider& provider) const;
+  void oidc_callback(const VisitPtr& v, const Provider& provider);
+  void oidc_exchange(const OidcReturnPtr& r, const std::string& code);
+  void oidc_verify(const OidcReturnPtr& r, const std::string& id_token);
+  void oidc_profile(const OidcReturnPtr& r);
+  void oidc_arrive(const OidcReturnPtr& r);
+  void oidc_tell(const OidcReturnPtr& r, const ArrivedPerson& person);
+  void oidc_stranger(const OidcReturnPtr& r, const ArrivedPerson& person);
+  void oidc_too_old(const OidcReturnPtr& r, WallTime now);
+  void oidc_audit(const VisitPtr& v, const Provider& provider, const ProviderFault& fault,
+                  const std::string& user = {});
+  void oidc_refuse(const VisitPtr& v, const Provider& provider, const Onward& onward,
+                   const ProviderFault& fault);
+  // site_oidc_logout.cc
+  void oidc_sign_out(const VisitPtr& v, const Provider& provider);
+  void oidc_logout(const VisitPtr& v, const Provider& provider);
+  void log_out(const VisitPtr& v, const Provider& provider, const LogoutClaims& claims);
+  void refuse_logout(const VisitPtr& v, const Provider& provider, const ProviderFault& fault);
+  void learn_hosts(const Provider& provider, const ProviderMetadata& at);
+
   Loop& loop_;
   SiteOptions options_;
   OfficeReader& reader_;
@@ -161,6 +200,7 @@ class Site {
   AuditWriter& audit_;
   Throttle throttle_;
   FormTokens tokens_;
+  std::unique_ptr<Oidc> oidc_;
   std::size_t checking_ = 0;               // passwords in the thread pool
   std::list<std::unique_ptr<Work>> work_;  // passwords being checked, and answers being delayed
 };

@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "policy/parse.h"
 #include "store/access.h"
+#include "store/identities.h"
 #include "web/portal_config.h"
 #include "web/proxy_auto_config.h"
 #include "web/site.h"
@@ -148,7 +149,9 @@ void Site::show_state(const VisitPtr& v, const std::optional<Hold>& hold, int st
   form.heading = "Sign in";
   form.why = "One sign-in opens everything in this office that it is recent enough for, on this device.";
   if (v->shared()) form.why = kSharedNote;
+  const Onward onward{hold ? hold->code : "", login};
   if (!hold) {
+    v->frame.offers = offers(*v, onward);
     form.token = form_token(*v, "sign-in");
     respond(v, show(v->frame, form));
     return;
@@ -178,11 +181,13 @@ void Site::show_state(const VisitPtr& v, const std::optional<Hold>& hold, int st
     page.paragraphs = {open + ".", "Go back to your application: it can connect now."};
     if (v->shared()) page.paragraphs.emplace_back(kSharedNote);
     if (safe_to_link(hold->url)) page.links.push_back({hold->url, "Go back to " + host_in(hold->url)});
+    if (const std::string told = told_by_provider(*v); !told.empty()) page.paragraphs.push_back(told);
     if (v->user != nullptr) page.links.push_back({"/me", "Your sessions"});
     respond(v, show(v->frame, page));
     return;
   }
   if (verdict.kind == VerdictKind::step_up && v->user != nullptr) {
+    v->frame.offers = offers(*v, onward, OfferFor::step_up);
     return ask_for_code(v, {hold->code, login},
                         {.status = status,
                          .error = error,
@@ -213,8 +218,21 @@ void Site::show_state(const VisitPtr& v, const std::optional<Hold>& hold, int st
     form.button = "Sign in as someone else";
     form.name = name;
   }
+  v->frame.offers = offers(*v, onward);
   form.token = form_token(*v, "sign-in");
   respond(v, show(v->frame, form));
+}
+
+// Both times, when a provider told us later than the person signed in there (semantics 1).
+std::string Site::told_by_provider(const Visit& v) {
+  if (v.user == nullptr || !v.presence) return {};
+  const auto told = find_told_sign_in(reader_.db(), v.presence->sign_in_id);
+  if (!told || !*told || (*told)->told - (*told)->at < Seconds(60)) return {};
+  const auto& t = **told;
+  return fmt::format(
+      "{} says that you signed in there at {}, and told us so at {}: your sessions count from the first.",
+      t.provider, format_rfc3339(std::chrono::floor<Seconds>(t.at)),
+      format_rfc3339(std::chrono::floor<Seconds>(t.told)));
 }
 
 void Site::get_home(const VisitPtr& v) {
@@ -258,6 +276,7 @@ void Site::get_me(const VisitPtr& v) {
   page.signed_in = age < Seconds(1) ? "just now" : format_age(age) + " ago";
   page.age_s = age.count() / 1000;
   page.signed_in_at = format_rfc3339(v->presence->signed_in);
+  page.note = told_by_provider(*v);
   if (v->shared()) page.note = kSharedNote;
   if (const auto refusal = device_refusal(*v)) page.note = refusal->heading + ".";
   for (const Resource& resource : v->office->data().resources) {

@@ -6,6 +6,7 @@
 #include "auth/password.h"
 #include "base/crypto.h"
 #include "base/text.h"
+#include "store/identities.h"
 #include "store/people.h"
 #include "web/site_work.h"
 
@@ -229,7 +230,16 @@ void Site::post_renew(const VisitPtr& v) {
   page.name = v->user->name;
   page.button = "Renew";
   page.token = form_token(*v, "sign-in");
+  v->frame.offers = offers(*v, {}, OfferFor::anew);
   respond(v, show(v->frame, page));
+}
+
+std::string Site::provider_of_sign_in(const Visit& v) {
+  if (!v.presence) return {};
+  const auto told = find_told_sign_in(reader_.db(), v.presence->sign_in_id);
+  const auto provider = told && *told ? find_provider(reader_.db(), (*told)->provider)
+                                      : Result<Provider>(Error::not_found("the sign-in was made here"));
+  return provider && provider->enabled ? provider->name : std::string();
 }
 
 void Site::post_sign_out(const VisitPtr& v) {
@@ -242,7 +252,7 @@ void Site::post_sign_out(const VisitPtr& v) {
         auto ended = sign_out(db, audit, user, name, device, device_name, now);
         return ended ? Status(Done{}) : Status(ended.error());
       },
-      [this, v] {
+      [this, v, provider = provider_of_sign_in(*v)] {
         v->set_cookies.push_back(
             fmt::format("{}=; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=0", kBrowserCookie));
         MessagePage page;
@@ -250,6 +260,10 @@ void Site::post_sign_out(const VisitPtr& v) {
         page.heading = "Signed out";
         page.paragraphs = {"Your connections to protected resources from this device have been closed."};
         page.links = {{"/", "Sign in again"}};
+        if (!provider.empty()) {
+          page.paragraphs.push_back("You may still be signed in at " + provider + ".");
+          page.links.push_back({"/oidc/" + provider + "/sign-out", "Sign out at " + provider + " too"});
+        }
         page.facts = {{"signed_in", false}};
         respond(v, show(v->frame, page));
       });

@@ -1,0 +1,88 @@
+"""OpenID providers for the office: a real one and a rogue, both at id.office.example beyond the gate, over TLS with a CA of
+their own."""
+import json
+import pathlib
+import subprocess
+
+from lab import ROOT, Office
+
+HOST = "id.office.example"
+ISSUER = f"https://{HOST}"
+SECRET = "a secret of the client"
+
+
+def certificate(office: Office) -> tuple[str, str, str]:
+    """(CA, certificate, key): files in the office's folder."""
+    folder = office.folder / "provider"
+    folder.mkdir()
+
+    def openssl(*arguments: str) -> None:
+        subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True)
+    (folder / "leaf.ext").write_text(f"subjectAltName=DNS:{HOST}\n")
+    openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "ca.key", "-out", "ca.pem", "-days", "2", "-subj",
+            "/CN=provider CA", "-addext", "basicConstraints=critical,CA:TRUE")
+    openssl("req", "-newkey", "rsa:2048", "-nodes", "-keyout", "leaf.key", "-out", "leaf.csr", "-subj", f"/CN={HOST}")
+    openssl("x509", "-req", "-in", "leaf.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "2", "-extfile",
+            "leaf.ext", "-out", "leaf.pem")
+    return tuple(str(folder / name) for name in ("ca.pem", "leaf.pem", "leaf.key"))
+
+
+class Provider:
+    """A provider's process."""
+
+    def __init__(self, office: Office, script: str, files: tuple[str, str, str]):
+        self.office, self.script, self.files = office, script, files
+        self.process = None
+        office.at_end(self.kill)
+        self.start()
+
+    def start(self) -> None:
+        here = pathlib.Path(__file__).parent / "node" / self.script
+        self.process = subprocess.Popen(
+            self.office.server_ns.argv("env", f"NODE_EXTRA_CA_CERTS={self.office.folder}/portal-ca.pem", "NODE_NO_WARNINGS=1",
+                                       "node", str(here), ISSUER, self.office.NEWS[4], *self.files[1:],
+                                       f"https://{self.office.PORTAL}"),
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        while (line := self.process.stdout.readline()) != '"ready"\n':
+            assert line, "the provider did not start"
+
+    def order(self, line: str):
+        self.process.stdin.write(line + "\n")
+        self.process.stdin.flush()
+        return json.loads(self.process.stdout.readline())
+
+    def tell(self, **what):
+        return self.order(json.dumps(what))
+
+    def kill(self) -> None:
+        if self.process is None:
+            return
+        self.process.kill()
+        self.process.wait(10)
+        self.process.stdin.close()
+        self.process.stdout.close()
+        self.process = None
+
+
+def names(office: Office) -> None:
+    for ns in (office.gate_ns, office.alice.ns, office.bob.ns, office.server_ns):
+        ns.hosts({office.PORTAL: office.GATE[4], HOST: office.NEWS[4]})
+
+
+def install_node() -> None:
+    """What tests/web/run installs too."""
+    if not (ROOT / "tests/web/node_modules/oidc-provider").is_dir():
+        subprocess.run(["npm", "ci", "--no-audit", "--no-fund"], cwd=ROOT / "tests/web", check=True, timeout=300,
+                       env={"PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD": "1", **__import__("os").environ}, stdout=subprocess.DEVNULL)
+
+
+def start(office: Office, script: str, *options: str, session: str = "1h") -> Provider:
+    """An office with the provider `corp`, whose alice is alice here."""
+    names(office)
+    files = certificate(office)
+    office.init(session)
+    office.cli("provider", "add", "corp", "--issuer", ISSUER, "--client-id", "gate", "--secret-file", "-", "--ca", files[0],
+               *options, input=SECRET + "\n")
+    office.serve()
+    (office.folder / "portal-ca.pem").write_text(office.ca())
+    return Provider(office, script, files)

@@ -1,0 +1,221 @@
+"""A rogue OpenID provider: every lie is refused under its own name, and nothing is stored."""
+import json
+import re
+import time
+import urllib.parse
+
+import pytest
+
+import oidc
+from client import Browser, form
+from lab import until
+
+
+@pytest.fixture
+def rogue(office):
+    provider = oidc.start(office, "rogue_provider.cjs", "--groups-claim", "groups")
+    office.cli("provider", "link", "corp", "alice-1", "alice")
+    return provider
+
+
+def begin(office, browser: Browser, code: str = "") -> dict:
+    """Presses "Sign in with corp" and returns the parameters with which the browser is sent there."""
+    page = browser.get(f"/k/{code}" if code else "/")
+    reply = browser.post("/oidc/corp/start", form(page.body, "/oidc/corp/start"), headers={"Accept": "application/json"})
+    assert reply.status == 200, reply
+    url = json.loads(reply.body)["authorize_url"]
+    assert url.startswith(f"{oidc.ISSUER}/auth?"), url
+    return dict(urllib.parse.parse_qsl(url.partition("?")[2]))
+
+
+def come_back(browser: Browser, **query: str):
+    query = {"code": "c1", "iss": oidc.ISSUER, **query}
+    return browser.get("/oidc/corp/callback?" + urllib.parse.urlencode({k: v for k, v in query.items() if v is not None}),
+                       headers={"Accept": "application/json"})
+
+
+def refusals(office) -> list[str]:
+    return [row["reason"] for row in office.log() if row.get("event") == "sign_in.refused"]
+
+
+def nothing_stored(office) -> None:
+    assert office.query("SELECT count(*) FROM sign_in") == [(0,)]
+    assert office.query("SELECT count(*) FROM presence") == [(0,)]
+    assert office.query("SELECT count(*) FROM provider_session") == [(0,)]
+
+
+LIES = {
+    "wrong_issuer": {"claims": {"iss": "https://evil.example"}},
+    "wrong_audience": {"claims": {"aud": "another"}},
+    "wrong_azp": {"claims": {"aud": ["gate", "another"], "azp": "another"}},
+    "wrong_nonce": {"claims": {"nonce": "another"}},
+    "token_expired": {"claims": {"exp": "-60"}},
+    "not_yet_valid": {"claims": {"nbf": "+120"}},
+    "missing_sub": {"claims": {"sub": None}},
+    "missing_iat": {"claims": {"iat": None}},
+    "missing_exp": {"claims": {"exp": None}},
+    "missing_auth_time": {"claims": {"auth_time": None}},
+    "future_auth_time": {"claims": {"auth_time": "+120"}},
+    "auth_time_too_old": {"claims": {"auth_time": "-7200"}},
+    "stale_token": {"claims": {"iat": "-300"}},
+    "alg_none": {"alg": "none"},
+    "alg_symmetric": {"alg": "HS256"},
+    "alg_not_allowed": {"alg": "RS512"},
+    "unknown_key": {"header": {"kid": "nobody's"}},
+    "unknown_crit": {"header": {"crit": ["b64"], "b64": True}},
+    "weak_key": {"key": "weak"},
+    "unfit_key": {"alg": "RS256", "header": {"kid": "p256"}},
+    "wrong_signature": {"sign": "other"},
+    "wrong_signature PS256": {"alg": "PS256", "sign": "other"},
+    "wrong_signature ES256": {"alg": "ES256", "key": "p256", "sign": "otherec"},
+    "wrong_at_hash": {"claims": {"at_hash": "AAAAAAAAAAAAAAAAAAAAAA"}},
+    "wrong_userinfo_sub": {"userinfo": {"sub": "bob-1"}},
+    "too_many_groups": {"claims": {"groups": ["g"] * 300}},
+    "unknown_subject": {"claims": {"sub": "alice-2"}, "userinfo": {"sub": "alice-2"}},
+    "malformed_answer": {"at": {"/token": "{}"}},
+    "code_refused": {"at": {"/token": 400}},
+    "cannot_verify_failed": {"at": {"/token": 302}},
+    "cannot_verify_failed 500": {"at": {"/token": 500}},
+    "cannot_verify_too_large": {"at": {"/token": "huge"}},
+    "cannot_verify_too_slow": {"at": {"/token": "drip"}},
+}
+
+
+def test_every_lie_has_its_name_and_is_refused(office, rogue):
+    browser = Browser(office.alice)
+    expected = []
+    for name, lie in LIES.items():
+        sent = begin(office, browser)
+        rogue.tell(nonce=sent["nonce"], **lie)
+        began = time.monotonic()
+        reply = come_back(browser, state=sent["state"])
+        assert time.monotonic() - began < 15, name
+        reason = name.split()[0]
+        assert reply.status in (403, 503) and json.loads(reply.body)["reason"] == reason, (name, reply)
+        assert (reply.status == 503) == reason.startswith("cannot_verify"), (name, reply)
+        expected.append(reason)
+        nothing_stored(office)
+    until(lambda: refusals(office) == expected, 5, "each in the log")
+    # The truth, by the same way.
+    sent = begin(office, browser)
+    rogue.tell(nonce=sent["nonce"])
+    assert come_back(browser, state=sent["state"]).status == 200
+    assert office.query("SELECT provider, methods FROM sign_in") == [("corp", "pwd")]
+    assert office.json("user", "show", "alice")["groups"] == ["staff@corp"]
+    log = office.cli("log", "--json").stdout
+    assert oidc.SECRET not in log and "access-1" not in log and sent["state"] not in log
+
+
+def test_the_state_is_good_once_here_and_nowhere_else(office, rogue):
+    mine, stranger, theirs = Browser(office.alice), Browser(office.alice), Browser(office.bob)
+    begin(office, stranger)
+    begin(office, theirs)
+    sent = begin(office, mine)
+    rogue.tell(nonce=sent["nonce"])
+    tries = [(mine, {"state": None}, "missing_state"), (mine, {"state": "made-up"}, "unknown_state"),
+             (stranger, {}, "state_of_another_browser"), (theirs, {}, "state_of_another_browser")]
+    for browser, changed, reason in tries:
+        reply = come_back(browser, **{"state": sent["state"], **changed})
+        assert reply.status == 403 and json.loads(reply.body)["reason"] == reason, reply
+    theirs.cookies.update({k: v for k, v in mine.cookies.items() if "nlf" in k})
+    moved = come_back(theirs, state=sent["state"])
+    assert json.loads(moved.body)["reason"] == "state_of_another_device", moved
+    nothing_stored(office)
+    assert come_back(mine, state=sent["state"]).status == 200
+    again = come_back(mine, state=sent["state"])
+    assert json.loads(again.body)["reason"] == "used_state"
+    assert office.query("SELECT count(*) FROM sign_in") == [(1,)]
+
+
+def test_the_issuer_of_the_answer(office, rogue):
+    browser = Browser(office.alice)
+    for iss in ("https://evil.example", None, oidc.ISSUER + "/"):
+        sent = begin(office, browser)
+        rogue.tell(nonce=sent["nonce"])
+        reply = come_back(browser, state=sent["state"], iss=iss)
+        assert json.loads(reply.body)["reason"] == "wrong_iss_parameter", reply
+    sent = begin(office, browser)
+    reply = come_back(browser, state=sent["state"], code=None, error="access_denied")
+    assert reply.status == 403 and json.loads(reply.body)["reason"] == "provider_refused", reply
+    sent = begin(office, browser)
+    assert json.loads(come_back(browser, state=sent["state"], code=None).body)["reason"] == "missing_code"
+    nothing_stored(office)
+
+
+def test_discovery_of_another_issuer_and_what_the_provider_is_asked(office, rogue):
+    browser = Browser(office.alice)
+    page = browser.get("/")
+    for metadata, reason in (({"issuer": "https://evil.example"}, "discovery_wrong_issuer"),
+                             ({"token_endpoint": "http://id.office.example/token"}, "discovery_bad_endpoint"),
+                             ({"response_types_supported": ["id_token"]}, "discovery_no_code_flow")):
+        rogue.tell(metadata=metadata)
+
+        def refused():
+            page = browser.get("/")
+            reply = browser.post("/oidc/corp/start", form(page.body, "/oidc/corp/start"), headers={"Accept": "application/json"})
+            return reply.status == 403 and json.loads(reply.body)["reason"] == reason
+        until(refused, 5, reason)
+        tested = office.cli("provider", "test", "corp", "--json", expect=1)
+        assert json.loads(tested.stdout)["reason"] == reason
+    rogue.tell()
+    assert office.json("provider", "test", "corp")["ok"] is True
+    shown = office.cli("provider", "show", "corp", "--json").stdout + office.cli("provider", "list").stdout
+    assert oidc.SECRET not in shown and oidc.SECRET.encode() not in office.store.read_bytes()
+    # Fifty at once ask for the document once.
+    rogue.tell(hits=1)
+    until(lambda: begin(office, browser), 5)
+    for _ in range(10):
+        begin(office, browser)
+    assert rogue.tell(hits=1).get("/.well-known/openid-configuration", 0) <= 1
+    assert page.status == 200
+
+
+def test_a_silent_or_dead_provider_is_not_an_expired_session(office, rogue):
+    browser = office.alice.sign_in("alice")
+    flow = office.alice.flow(office.PAYROLL[4], office.ECHO)
+    page = browser.follow_hold() if office.alice.try_http(office.WIKI[4]) != "through" else browser.get("/")
+    assert page.status in (200, 303)
+    other = Browser(office.bob)
+    rogue.kill()
+    page = other.get("/")
+    reply = other.post("/oidc/corp/start", form(page.body, "/oidc/corp/start"))
+    assert reply.status == 503 and "Cannot verify who you are" in reply.body and "expired" not in reply.body.lower(), reply
+    assert "cannot_verify_unreachable" in [row["reason"] for row in office.logged(
+        lambda row: row.get("event") == "sign_in.refused")]
+    assert flow.alive(), "sessions run to their end"
+    assert re.search("Password", other.get("/").body), "and passwords are still good"
+
+
+def test_logout_tokens(office, rogue):
+    browser = Browser(office.alice)
+
+    def sign_in():
+        sent = begin(office, browser)
+        rogue.tell(nonce=sent["nonce"])
+        assert come_back(browser, state=sent["state"]).status == 200
+
+    def logout(token):
+        stranger = Browser(office.bob)
+        stranger.cookies.clear()
+        return stranger.request("POST", "/oidc/corp/logout", {"Content-Type": "application/x-www-form-urlencoded"},
+                                urllib.parse.urlencode({"logout_token": token}).encode())
+    sign_in()
+    flow = office.alice.flow(office.PAYROLL[4], office.ECHO)
+    bad = {"wrong_audience": {"claims": {"aud": "another"}}, "has_nonce": {"claims": {"nonce": "n"}}, "missing_jti": {"claims": {
+        "jti": None}}, "missing_event": {"claims": {"events": None}}, "missing_who": {"claims": {"sub": None}},
+           "stale_token": {"claims": {"iat": "-600"}}, "wrong_signature": {"sign": "other"}, "alg_none": {"alg": "none"}}
+    for reason, lie in bad.items():
+        reply = logout(rogue.tell(logout="j0", **lie))
+        assert reply.status == 400 and json.loads(reply.body)["error_description"] == reason, (reason, reply)
+    for junk in ("", "a.b.c", "x" * 5000):
+        assert logout(junk).status == 400
+    assert flow.alive(), "nobody was signed out by any of these"
+    good = rogue.tell(logout="j1")
+    began = time.time()
+    assert logout(good).status == 200
+    assert flow.wait_end(3) - began < 1
+    assert office.json("session", "list") in ([], {"sessions": []})
+    sign_in()
+    again = logout(good)
+    assert again.status == 400 and json.loads(again.body)["error_description"] == "used_jti"
+    assert office.alice.flow(office.PAYROLL[4], office.ECHO).alive()

@@ -1,0 +1,71 @@
+// PendingLogins: sign-ins that were sent to an OpenID provider and are awaited back. Each has a random state,
+// good once, for ten minutes, in the browser and on the device that began it. In memory, in bounded room:
+// after a restart nothing is awaited, and a browser that comes back begins anew. Owned by the site; loop's
+// thread.
+#pragma once
+
+#include <cstddef>
+#include <deque>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+#include "auth/id_token.h"
+#include "base/time.h"
+
+namespace nightlatch {
+
+struct PendingLogin {
+  std::string provider;         // its name
+  std::string nonce, verifier;  // OpenID Connect Core section 3.1.2.1, RFC 7636
+  std::string browser;          // the form cookie of the browser that began it
+  std::string source;           // the device: its MAC or address
+  std::string hold, login;      // what it is for (web/site.h, Onward)
+  std::string resource;         // that asked for it, or empty
+  Freshness wanted;
+  bool second_factor = false;  // one was asked for
+  WallTime asked{};
+};
+
+inline constexpr Millis kPendingLogin{600'000};
+
+class PendingLogins {
+ public:
+  explicit PendingLogins(std::function<BootTime()> now = BootClock::now, std::size_t capacity = 4096,
+                         std::size_t per_source = 32);
+
+  [[nodiscard]] std::string add(PendingLogin login);  // returns the state
+  enum class Check : unsigned char {
+    good,
+    missing,
+    unknown,
+    used,
+    stale,
+    other_provider,
+    other_browser,
+    other_device
+  };
+  // `good` once; then the login is in `out`. One that is somebody else's stays for whom it belongs to.
+  [[nodiscard]] Check take(std::string_view state, const std::string& provider, std::string_view browser,
+                           std::string_view source, PendingLogin& out);
+  [[nodiscard]] std::size_t size() const { return logins_.size(); }
+
+ private:
+  struct Entry {
+    PendingLogin login;
+    BootTime ends{};
+    bool used = false;
+  };
+  void forget(const std::string& state);
+  void make_room(const std::string& source);
+
+  std::function<BootTime()> now_;
+  std::size_t capacity_, per_source_;
+  std::unordered_map<std::string, Entry> logins_;
+  std::deque<std::string> order_;  // the oldest first; some are gone
+};
+
+[[nodiscard]] std::string_view to_text(PendingLogins::Check check);  // "used_state": for the audit log
+
+}  // namespace nightlatch

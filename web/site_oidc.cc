@@ -1,0 +1,460 @@
+// Signing in with an OpenID provider (OpenID Connect Core section 3.1): to the provider and back. Whatever
+// comes back is refused unless everything about it is right, each fault under its own name; only then is the
+// sign-in recorded, as of when the person authenticated at the provider (semantics 1).
+#include "web/site_oidc.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "auth/secret_box.h"
+#include "base/crypto.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "store/identities.h"
+#include "web/site_work.h"
+
+namespace nightlatch {
+
+namespace {
+constexpr std::size_t kLongestCode = 4096;
+
+// The shortest age that is of any use: of what asked for it, or of anything at all.
+struct Need {
+  Seconds max_age{0};
+  bool every_time = false;
+  bool second_factor = false;
+  std::string resource;
+};
+
+Seconds longest_session(const Office& office) {
+  Seconds longest{0};
+  for (const Policy& p : office.data().policies) {
+    if (!p.deny) longest = std::max(longest, p.terms.session);
+  }
+  if (longest == Seconds(0)) longest = Seconds(12 * 3600);
+  return office.data().session_max ? std::min(longest, *office.data().session_max) : longest;
+}
+
+Need need_of(const Visit& v, const std::optional<Hold>& hold, const Provider& provider) {
+  Need t;
+  t.max_age = longest_session(*v.office);
+  const Resource* resource = hold ? v.office->resource(hold->resource) : nullptr;
+  if (resource == nullptr) return t;
+  t.resource = resource->name;
+  const Verdict verdict = decide_resource(*v.office, v.subject(), *resource, v.now);
+  if (verdict.policy == nullptr || verdict.policy->deny) return t;
+  t.max_age = verdict.session;
+  if (verdict.policy->terms.mfa && !provider.mfa_acr.empty()) {
+    t.second_factor = true;
+    t.max_age = std::min(t.max_age, *verdict.policy->terms.mfa);
+  }
+  t.every_time = t.max_age == Seconds(0);
+  if (t.every_time) t.max_age = kEveryTimeBurst;
+  return t;
+}
+
+std::string clock_text(WallTime t) { return format_rfc3339(std::chrono::floor<Seconds>(t)); }
+
+std::string last_part(std::string_view path) { return std::string(path.substr(path.rfind('/') + 1)); }
+}  // namespace
+
+Site::OidcReturn::~OidcReturn() {
+  wipe(secret);
+  wipe(access_token);
+  wipe(login.verifier);
+}
+
+// "/oidc/NAME/start", ".../callback", ".../logout", ".../sign-out"
+void Site::route_oidc(const VisitPtr& v) {
+  const std::string_view rest = std::string_view(v->request.path).substr(6);
+  const auto slash = rest.find('/');
+  if (slash == std::string_view::npos || !check_name(rest.substr(0, slash), "provider"))
+    return show_error(v, 404);
+  const std::string action = last_part(rest);
+  auto provider = find_provider(reader_.db(), rest.substr(0, slash));
+  if (!provider && provider.error().kind != ErrorKind::not_found) return unavailable(v, provider.error());
+  if (!provider || !provider->enabled || rest.substr(slash) != "/" + action) return show_error(v, 404);
+  if (!oidc_->client) return unavailable(v, Error::failure("there is no resolver to find providers with"));
+  const bool posts = v->request.method == "POST";
+  if (action == "start" && posts) return oidc_start(v, *provider);
+  if (action == "callback" && !posts) return oidc_callback(v, *provider);
+  if (action == "logout" && posts) return oidc_logout(v, *provider);
+  if (action == "sign-out" && !posts) return oidc_sign_out(v, *provider);
+  if (action == "start") return lead_to(v, "/");  // someone pressed Enter in the address bar
+  show_error(v, 404);
+}
+
+ProviderOffers Site::offers(Visit& v, const Onward& onward, OfferFor what) {
+  ProviderOffers out;
+  const auto providers = list_providers(reader_.db());
+  if (!providers) return out;
+  for (const Provider& p : *providers) {
+    if (p.enabled && (what != OfferFor::step_up || !p.mfa_acr.empty())) out.names.push_back(p.name);
+  }
+  if (out.names.empty()) return out;
+  out.token = form_token(v, "provider");
+  out.hold = onward.hold;
+  out.login = onward.login;
+  out.anew = what == OfferFor::anew;
+  if (out.anew) out.label = "Sign in anew with ";
+  if (what == OfferFor::step_up) out.label = "Confirm with ";
+  const auto local = reader_.db().integer("SELECT 1 FROM user WHERE password IS NOT NULL LIMIT 1");
+  out.first = local && !*local;
+  return out;
+}
+
+void Site::oidc_start(const VisitPtr& v, const Provider& provider) {
+  auto form = accept_form(v, "provider");
+  if (!form) return;
+  if (device_refusal(*v) && (v->device == nullptr || v->device->state != DeviceState::pending)) {
+    return show_state(v, std::nullopt, 403, "", "");
+  }
+  const Onward onward = Onward::of(*form);
+  auto hold = own_hold(*v, onward.hold);
+  if (!hold) return unavailable(v, hold.error());
+  const Need terms = need_of(*v, *hold, provider);
+  PendingLogin login;
+  login.provider = provider.name;
+  login.nonce = random_token(24);
+  login.verifier = random_token(32);
+  login.browser = v->form_cookie;
+  login.source = source_text(v->place);
+  login.hold = *hold ? (*hold)->code : "";
+  login.login = onward.login;
+  login.resource = terms.resource;
+  login.wanted = {terms.max_age, terms.every_time || form->get("anew") == "1"};
+  login.second_factor = terms.second_factor;
+  oidc_->client->metadata(
+      provider, [this, v, provider,
+                 login](const std::variant<ProviderClient::MetadataPtr, ProviderFault>& known) mutable {
+        if (const auto* fault = std::get_if<ProviderFault>(&known)) {
+          return oidc_refuse(v, provider, {login.hold, login.login}, *fault);
+        }
+        const ProviderMetadata& at = *std::get<ProviderClient::MetadataPtr>(known);
+        if (!at.does_pkce) {
+          return oidc_refuse(v, provider, {login.hold, login.login},
+                             {"no_pkce", "it does not take S256 code challenges"});
+        }
+        login.asked = options_.now();
+        send_to_provider(v, provider, at, std::move(login));
+      });
+}
+
+// The browser goes on by itself: not by a redirect of the form, which some browsers would hold against the
+// form's page (form-action) wherever the provider then leads.
+void Site::send_to_provider(const VisitPtr& v, const Provider& provider, const ProviderMetadata& at,
+                            PendingLogin login) {
+  std::string scope = "openid";
+  for (const std::string& s : provider.scopes) scope += " " + s;
+  std::string acr;
+  for (const std::string& a : provider.mfa_acr) acr += (acr.empty() ? "" : " ") + a;
+  const Digest challenge = sha256(login.verifier);
+  std::string url = at.authorization_endpoint;
+  url += url.find('?') == std::string::npos ? "?" : "&";
+  url += "response_type=code&client_id=" + percent_encode(provider.client_id) +
+         "&redirect_uri=" + percent_encode(redirect_uri(provider)) + "&scope=" + percent_encode(scope) +
+         "&nonce=" + login.nonce + "&code_challenge_method=S256&code_challenge=" + base64url(challenge) +
+         fmt::format("&max_age={}", std::max<Seconds::rep>(login.wanted.max_age->count(), 1));
+  if (login.wanted.anew) url += "&prompt=login";
+  if (login.second_factor) url += "&acr_values=" + percent_encode(acr);
+  url += "&state=" + oidc_->pending.add(std::move(login));
+  MessagePage page;
+  page.heading = "On to " + provider.name;
+  page.paragraphs = {"Your browser is going there by itself. If nothing happens, use the link."};
+  page.links = {{url, "Go on to " + provider.name}};
+  page.facts = {{"authorize_url", url}};
+  HttpResponse response = show(v->frame, page);
+  if (v->frame.format == Format::html) response.headers.emplace_back("Refresh", "0; url=" + url);
+  respond(v, std::move(response));
+}
+
+std::string Site::redirect_uri(const Provider& provider) const {
+  return options_.url + "/oidc/" + provider.name + "/callback";
+}
+
+void Site::oidc_callback(const VisitPtr& v, const Provider& provider) {
+  auto r = std::make_shared<OidcReturn>();
+  r->v = v;
+  r->provider = provider;
+  const auto query = FormFields::parse(v->request.query);
+  if (!query) return show_error(v, 400);
+  const auto check = oidc_->pending.take(query->get("state"), provider.name, v->form_cookie,
+                                         source_text(v->place), r->login);
+  if (check != PendingLogins::Check::good) {
+    return oidc_refuse(v, provider, {}, {std::string(to_text(check)), "what came back was not awaited here"});
+  }
+  const std::string code(query->get("code"));
+  const std::string iss(query->get("iss"));
+  const std::string error(query->get("error"));
+  oidc_->client->metadata(
+      provider, [=, this](const std::variant<ProviderClient::MetadataPtr, ProviderFault>& known) {
+        if (const auto* fault = std::get_if<ProviderFault>(&known))
+          return oidc_refuse(v, provider, r->onward(), *fault);
+        const ProviderMetadata& at = *std::get<ProviderClient::MetadataPtr>(known);
+        // RFC 9207 section 2.4: an answer of another provider, mixed up with this one's.
+        if (iss.empty() ? at.says_iss : iss != provider.issuer) {
+          return oidc_refuse(v, provider, r->onward(),
+                             {"wrong_iss_parameter", "the answer is another issuer's"});
+        }
+        if (!error.empty()) {
+          return oidc_refuse(v, provider, r->onward(), {"provider_refused", "it says " + oauth_error(error)});
+        }
+        if (code.empty() || code.size() > kLongestCode) {
+          return oidc_refuse(v, provider, r->onward(), {"missing_code", "the answer holds no code"});
+        }
+        oidc_exchange(r, code);
+      });
+}
+
+// The client's secret is sealed under a key in a file: it is read where that may wait.
+void Site::oidc_exchange(const OidcReturnPtr& r, const std::string& code) {
+  change(
+      r->v,
+      [r](Database& db) -> Status {
+        auto sealed = sealed_secret(db, r->provider.id);
+        if (!sealed) return sealed.error();
+        if (!*sealed) return Done{};
+        auto box = SecretBox::open(db);
+        if (!box) return box.error();
+        auto secret = box->unseal(**sealed, secret_purpose(r->provider.id));
+        if (!secret) return secret.error();
+        r->secret = std::move(*secret);
+        return Done{};
+      },
+      [this, r, code] {
+        oidc_->client->exchange(r->provider, {code, redirect_uri(r->provider), r->login.verifier, r->secret},
+                                [this, r](std::variant<TokenAnswer, ProviderFault> answer) {
+                                  if (const auto* fault = std::get_if<ProviderFault>(&answer)) {
+                                    return oidc_refuse(r->v, r->provider, r->onward(), *fault);
+                                  }
+                                  auto& tokens = std::get<TokenAnswer>(answer);
+                                  r->access_token = std::move(tokens.access_token);
+                                  oidc_verify(r, tokens.id_token);
+                                });
+        wipe(r->secret);
+      });
+}
+
+void Site::oidc_verify(const OidcReturnPtr& r, const std::string& id_token) {
+  oidc_->client->verify(r->provider, id_token, [this, r](const std::variant<Jws, ProviderFault>& verified) {
+    if (const auto* fault = std::get_if<ProviderFault>(&verified)) {
+      return oidc_refuse(r->v, r->provider, r->onward(), *fault);
+    }
+    const WallTime now = options_.now();
+    const Provider& p = r->provider;
+    auto checked = check_id_token(
+        std::get<Jws>(verified),
+        {p.issuer, p.client_id, r->login.nonce, r->access_token, p.groups_claim, r->login.asked}, now);
+    if (const auto* fault = std::get_if<ClaimFault>(&checked)) {
+      return oidc_refuse(r->v, p, r->onward(), {std::string(to_text(*fault)), "the ID token is not right"});
+    }
+    r->claims = std::move(std::get<IdClaims>(checked));
+    if (too_old(r->claims.authenticated, r->login.wanted, r->login.asked, now)) return oidc_too_old(r, now);
+    oidc_profile(r);
+  });
+}
+
+// What the ID token did not say and is needed here is asked for; nothing else is.
+void Site::oidc_profile(const OidcReturnPtr& r) {
+  const Profile& known = r->claims.profile;
+  const bool groups = !r->provider.groups_claim.empty() && !known.groups;
+  const bool name = r->provider.create_users && known.preferred_username.empty() && known.email.empty();
+  if (!groups && !name) return oidc_arrive(r);
+  oidc_->client->userinfo(
+      r->provider, r->access_token, [this, r](const std::variant<std::string, ProviderFault>& got) {
+        const auto* fault = std::get_if<ProviderFault>(&got);
+        if (fault != nullptr && fault->reason != "no_userinfo") {
+          return oidc_refuse(r->v, r->provider, r->onward(), *fault);
+        }
+        if (fault == nullptr) {
+          auto read = read_userinfo(std::get<std::string>(got), r->claims.subject, r->provider.groups_claim);
+          if (const auto* wrong = std::get_if<ClaimFault>(&read)) {
+            return oidc_refuse(r->v, r->provider, r->onward(),
+                               {std::string(to_text(*wrong)), "userinfo is not right"});
+          }
+          auto& more = std::get<Profile>(read);
+          Profile& profile = r->claims.profile;
+          if (profile.preferred_username.empty())
+            profile.preferred_username = std::move(more.preferred_username);
+          if (profile.email.empty()) profile.email = std::move(more.email);
+          if (!profile.groups) profile.groups = std::move(more.groups);
+        }
+        oidc_arrive(r);
+      });
+}
+
+// Who this is here, and the sign-in itself.
+void Site::oidc_arrive(const OidcReturnPtr& r) {
+  const auto person = std::make_shared<ArrivedPerson>();
+  const WallTime now = options_.now();
+  ArrivingPerson arriving;
+  arriving.subject = r->claims.subject;
+  const Profile& profile = r->claims.profile;
+  arriving.wanted_name =
+      lower(profile.preferred_username.empty() ? profile.email : profile.preferred_username);
+  arriving.session = r->claims.session;
+  // Groups that the provider does not speak of are groups that nobody is in.
+  if (!r->provider.groups_claim.empty())
+    arriving.groups = profile.groups.value_or(std::vector<std::string>());
+  change(
+      r->v,
+      [provider = r->provider, arriving, person, now](Database& db) -> Status {
+        auto arrived = person_of(db, provider, arriving, now);
+        if (!arrived) return arrived.error();
+        *person = std::move(*arrived);
+        return Done{};
+      },
+      [this, r, person] {
+        using Kind = ArrivedPerson::Kind;
+        if (person->kind != Kind::known && person->kind != Kind::created) return oidc_stranger(r, *person);
+        if (person->kind == Kind::created || person->groups_left_out > 0) oidc_tell(r, *person);
+        const ProvenMethods methods = methods_of(r->claims, r->provider.mfa_acr);
+        ProvenUser user{person->user,  person->name, r->claims.authenticated,
+                        methods.words, std::nullopt, r->provider.name};
+        if (methods.second_factor) user.second_factor = r->claims.authenticated;
+        admit(r->v, user, r->onward());
+      });
+}
+
+void Site::oidc_tell(const OidcReturnPtr& r, const ArrivedPerson& person) {
+  AuditEvent e;
+  e.at = options_.now();
+  e.event = person.kind == ArrivedPerson::Kind::created ? "user.created" : "user.groups";
+  e.user = person.name;
+  e.source = r->v->place.address.text();
+  e.detail = fmt::format("{}, subject {}", r->provider.name, r->claims.subject);
+  if (person.groups_left_out > 0) {
+    e.detail +=
+        fmt::format("; {} groups there have names that no group can have here", person.groups_left_out);
+  }
+  audit_.write(std::move(e));
+}
+
+// The provider's word is good, and this is nobody here.
+void Site::oidc_stranger(const OidcReturnPtr& r, const ArrivedPerson& person) {
+  using Kind = ArrivedPerson::Kind;
+  const std::string& p = r->provider.name;
+  ProviderFault fault{"unknown_subject", fmt::format("subject {}; nightlatch provider link {} SUBJECT USER",
+                                                     r->claims.subject, p)};
+  MessagePage page;
+  page.status = 403;
+  page.tone = MessagePage::Tone::bad;
+  page.heading = "Nobody here goes by that account";
+  page.paragraphs = {p + " says who you are, but no user of this office is known by it.",
+                     "An administrator can say which user you are, and finds you in the log."};
+  if (person.kind == Kind::disabled) {
+    fault.reason = "user_disabled";
+    page.heading = "You may not sign in here";
+    page.paragraphs = {"An administrator has disabled your account."};
+  } else if (person.kind == Kind::name_taken) {
+    fault.reason = "name_taken";
+    fault.detail =
+        fmt::format("there is a user {} already; subject {}; nightlatch provider link {} SUBJECT USER",
+                    person.name, r->claims.subject, p);
+  } else if (person.kind == Kind::no_name) {
+    fault.reason = "no_usable_name";
+  }
+  oidc_audit(r->v, r->provider, fault, person.kind == Kind::disabled ? person.name : "");
+  page.links = {{"/", "Sign in as someone else"}};
+  page.facts = {{"reason", fault.reason}, {"provider", p}};
+  respond(r->v, show(r->v->frame, page));
+}
+
+// A silent answer from a session at the provider that is older than what asked for it allows.
+void Site::oidc_too_old(const OidcReturnPtr& r, WallTime now) {
+  const Visit& v = *r->v;
+  const std::string& p = r->provider.name;
+  const Millis age = now - r->claims.authenticated;
+  oidc_audit(r->v, r->provider,
+             {"auth_time_too_old",
+              fmt::format("authenticated {}, {} ago; subject {}", clock_text(r->claims.authenticated),
+                          format_age(age), r->claims.subject)});
+  MessagePage page;
+  page.status = 403;
+  page.heading = "That sign-in is too old";
+  const std::string asks =
+      r->login.wanted.anew
+          ? "A new sign-in was asked for at " + clock_text(r->login.asked)
+          : fmt::format("{} one that is less than {} old, and now it is {}",
+                        r->login.resource.empty() ? "Asked for was" : r->login.resource + " asks for",
+                        format_age(*r->login.wanted.max_age), clock_text(now));
+  page.paragraphs = {fmt::format("{} says that you signed in there at {}, {} ago.", p,
+                                 clock_text(r->claims.authenticated), format_age(age)),
+                     asks + ".", "Nothing was changed. You can sign in anew."};
+  page.facts = {{"reason", "auth_time_too_old"},
+                {"provider", p},
+                {"authenticated_at", format_rfc3339(r->claims.authenticated)},
+                {"now", format_rfc3339(now)}};
+  PageFrame frame = v.frame;
+  frame.offers = offers(*r->v, r->onward(), OfferFor::anew);
+  std::erase_if(frame.offers.names, [&](const std::string& name) { return name != p; });
+  frame.offers.first = true;
+  respond(r->v, show(frame, page));
+}
+
+void Site::oidc_audit(const VisitPtr& v, const Provider& provider, const ProviderFault& fault,
+                      const std::string& user) {
+  AuditEvent e;
+  e.at = options_.now();
+  e.event = "sign_in.refused";
+  e.user = user;
+  e.device = v->device != nullptr ? v->device->name : "";
+  e.verdict = "deny";
+  e.reason = fault.reason;
+  e.source = v->place.address.text();
+  e.detail = provider.name + ": " + printable(fault.detail);
+  audit_.write(std::move(e));
+}
+
+// The hosts that its documents name are reachable before anybody is signed in (semantics 14): the gate reads
+// them.
+void Site::learn_hosts(const Provider& provider, const ProviderMetadata& at) {
+  std::vector<std::string> hosts;
+  for (const std::string& url : {provider.issuer, at.authorization_endpoint, at.token_endpoint, at.jwks_uri,
+                                 at.userinfo_endpoint, at.end_session_endpoint}) {
+    if (!url.empty()) hosts.push_back(host_of_provider_url(url));
+  }
+  const bool posted =
+      writer_.post([id = provider.id, hosts](Database& db) { return set_provider_hosts(db, id, hosts); },
+                   [name = provider.name](const Status& written) {
+                     if (!written) log_warning("{}: {}", name, written.error().message);
+                   });
+  if (!posted)
+    log_warning("{}: its hosts could not be written down, too much waits for the store", provider.name);
+}
+
+// "Cannot verify" is not "expired": nothing about anybody's sessions has changed (semantics 14).
+void Site::oidc_refuse(const VisitPtr& v, const Provider& provider, const Onward& onward,
+                       const ProviderFault& fault) {
+  oidc_audit(v, provider, fault);
+  MessagePage page;
+  page.status = 403;
+  page.tone = MessagePage::Tone::bad;
+  page.facts = {{"reason", fault.reason}, {"provider", provider.name}};
+  page.links = {{onward.hold.empty() ? "/" : "/k/" + onward.hold, "Back to the sign-in page"}};
+  if (fault.no_answer()) {
+    page.status = 503;
+    page.heading = "Cannot verify who you are";
+    page.paragraphs = {provider.name + " does not answer as it should, so it could not be asked who you are.",
+                       "Sessions that are open run to their end. Please try again in a moment."};
+  } else if (fault.reason == "provider_refused" || fault.reason == "code_refused") {
+    page.heading = "Not signed in";
+    page.paragraphs = {provider.name + " did not sign you in. Nothing was changed."};
+  } else if (fault.reason.find("state") != std::string::npos) {
+    page.heading = "This sign-in was not awaited";
+    page.paragraphs = {
+        "It was begun in another browser or on another device, was used before, or took longer than ten "
+        "minutes. Nothing was changed; please begin again."};
+  } else {
+    page.heading = "Cannot verify who you are";
+    page.paragraphs = {
+        "What " + provider.name + " says cannot be trusted, so it was not used. Nothing was changed.",
+        "An administrator finds the reason in the log."};
+  }
+  respond(v, show(v->frame, page));
+}
+
+}  // namespace nightlatch
