@@ -1,7 +1,8 @@
 // A browser that a test drives, in a laptop's namespace: `browser.mjs CHROMIUM ARGUMENT...`, the arguments being Chromium's.
 // Scripts in pages are off. Control: an object in JSON on a line of stdin, one on a line of stdout; `ready` comes first.
 // {"open": URL} and {"sign_in": {label: text}} give {"url", "status", "via", "heading", "text"} of the page that came of it,
-// or {"error"}. It ends with its stdin.
+// or {"error"}; so does {"press": {name, lands, fields}}, a button or link that leads, perhaps by way of other pages, to a URL
+// like `lands`. It ends with its stdin.
 import { createRequire } from 'node:module';
 import { createInterface } from 'node:readline';
 
@@ -29,6 +30,13 @@ const actions = {
     return response;
   },
 };
+actions.press = async ({ name, lands, fields = {} }) => {
+  for (const [label, text] of Object.entries(fields)) await page.getByLabel(label).fill(text);
+  const there = page.getByRole('button', { name }).or(page.getByRole('link', { name }));
+  const url = new RegExp(lands); // of a page to come, even if this one's is like it
+  await Promise.all([page.waitForEvent('framenavigated', (frame) => url.test(frame.url())), there.first().click()]);
+  await page.waitForLoadState();
+};
 const say = (answer) => process.stdout.write(`${JSON.stringify(answer)}\n`);
 
 say('ready');
@@ -38,7 +46,7 @@ for await (const line of createInterface({ input: process.stdin })) {
     const response = await actions[action](value);
     const heading = page.getByRole('heading', { level: 1 });
     say({
-      url: page.url(), status: response.status(), via: response.headers().via ?? '',
+      url: page.url(), status: response?.status() ?? 0, via: response?.headers().via ?? '',
       heading: (await heading.count()) > 0 ? await heading.first().textContent() : '',
       text: await page.locator('body').textContent(),
     });

@@ -24,22 +24,26 @@ def playwright() -> None:
                        env={**os.environ, "PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD": "1"}, stdout=subprocess.DEVNULL)
 
 
-class Chromium:
-    """A browser on a laptop, with the arguments given; see browser.mjs."""
+def pin(certificate: str) -> str:
+    """The hash of a certificate's key, as Chromium takes it."""
+    key = subprocess.run(["openssl", "x509", "-pubkey", "-noout"], input=certificate.encode(), capture_output=True,
+                         check=True).stdout
+    key = subprocess.run(["openssl", "pkey", "-pubin", "-outform", "der"], input=key, capture_output=True, check=True).stdout
+    return base64.b64encode(hashlib.sha256(key).digest()).decode()
 
-    def __init__(self, laptop, *arguments: str):
+
+class Chromium:
+    """A browser on a laptop, with the arguments given, which also trusts these certificates; see browser.mjs."""
+
+    def __init__(self, laptop, *arguments: str, trusted: tuple[str, ...] = ()):
         playwright()
         office = laptop.office
         chromium = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
         assert chromium, "there is no chromium"
-        key = subprocess.run(["openssl", "x509", "-pubkey", "-noout"], input=office.ca().encode(), capture_output=True,
-                             check=True).stdout
-        key = subprocess.run(["openssl", "pkey", "-pubin", "-outform", "der"], input=key, capture_output=True,
-                             check=True).stdout
-        trusted = base64.b64encode(hashlib.sha256(key).digest()).decode()
+        pins = ",".join(pin(certificate) for certificate in (office.ca(), *trusted))
         self.process = subprocess.Popen(
             laptop.ns.argv("node", str(pathlib.Path(__file__).with_name("browser.mjs")), chromium,
-                           f"--ignore-certificate-errors-spki-list={trusted}", *arguments),
+                           f"--ignore-certificate-errors-spki-list={pins}", *arguments),
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         assert self.process.stdout.readline() == '"ready"\n', "the browser did not start"
 

@@ -1,0 +1,157 @@
+"""A real OpenID provider (npm's oidc-provider), and a real Chromium as the user."""
+import contextlib
+import json
+import pathlib
+import re
+import time
+
+import pytest
+
+import oidc
+from client import Browser
+from lab import until
+from test_browser import Chromium
+from test_oidc_rogue import begin, come_back
+
+AT_PROVIDER = r"^https://id\.office\.example/interaction/"
+ON_HOLD = r"/k/[A-Z0-9]+$"
+RETURNED = r"^https://gate\.office\.example/(oidc/corp/callback\?.*|k/[A-Z0-9]+|me)$"
+
+
+@pytest.fixture
+def corp(office):
+    oidc.install_node()
+    provider = oidc.start(office, "real_provider.mjs", "--groups-claim", "groups", "--scope", "profile", "--scope", "email",
+                          "--scope", "groups", "--mfa-acr", "gold")
+    office.cli("provider", "link", "corp", "alice", "alice")
+    return provider
+
+
+@contextlib.contextmanager
+def chromium(office, provider):
+    leaf = pathlib.Path(provider.files[1]).read_text()
+    with Chromium(office.alice, trusted=(leaf,)) as browser:
+        yield browser
+
+
+def hold(office, browser) -> dict:
+    page = browser.open(f"http://{office.WIKI[4]}/")
+    assert re.search(ON_HOLD, page["url"]), page
+    return page
+
+
+def press(browser, name: str, lands: str, **fields: str) -> dict:
+    page = browser.do(press={"name": name, "lands": lands, "fields": fields})
+    assert "error" not in page, page
+    return page
+
+
+def by_corp(browser, account: str, button: str = "Sign in with corp") -> dict:
+    """To the provider, where one says who one is, and back."""
+    press(browser, button, AT_PROVIDER)
+    return press(browser, "Log in", RETURNED, Account=account)
+
+
+def test_sign_in_and_silent_answers_by_their_age(office, corp):
+    corp.order("lenient")  # the provider itself does not look at max_age: we do
+    with chromium(office, corp) as browser:
+        hold(office, browser)
+        connected = by_corp(browser, "alice-1200")
+        assert connected["heading"] == "Connected" and "told us so at" in connected["text"], connected
+        (at, recorded, methods), = office.query("SELECT at_ms, recorded_ms, methods FROM sign_in")
+        assert 1195_000 < recorded - at < 1230_000 and methods == "pwd", "it counts from when she authenticated there"
+        assert office.alice.try_http(office.WIKI[4]) == "through"
+        left = office.deadline(office.alice, office.WIKI[4], office.HTTP) - time.time()
+        assert 2340 < left < 2405, left
+        assert office.json("user", "show", "alice")["groups"] == ["staff@corp"], "a name with a blank can be no group"
+        # Signed out here and not there: a silent answer, young enough.
+        assert browser.open(f"https://{office.PORTAL}/me")["heading"] == "Your sessions"
+        signed_out = press(browser, "Sign out", "/me/sign-out$")
+        assert "still be signed in at corp" in signed_out["text"], signed_out
+        assert office.alice.try_http(office.WIKI[4]) != "through"
+        hold(office, browser)
+        again = press(browser, "Sign in with corp", RETURNED)
+        assert again["heading"] == "Connected", again
+        # A silent answer that is too old is refused, with both times; nothing is stored.
+        browser.open(f"https://{office.PORTAL}/me")
+        press(browser, "Sign out", "/me/sign-out$")
+        press(browser, "Sign out at corp too", r"^https://id\.office\.example/session/end")
+        press(browser, "Yes, sign me out", rf"^https://{re.escape(office.PORTAL)}/")
+        hold(office, browser)
+        stored = office.query("SELECT count(*) FROM sign_in")
+        old = by_corp(browser, "alice-7200")
+        assert old["heading"] == "That sign-in is too old", old
+        assert re.search(r"signed in there at 20\S+Z, 2 h ago.*less than 1 h old, and now it is 20\S+Z", old["text"], re.S), old
+        assert office.query("SELECT count(*) FROM sign_in") == stored
+        refused = office.logged(lambda row: row.get("reason") == "auth_time_too_old")
+        assert len(refused) == 1 and "7200" not in json.dumps(refused)
+        # And anew: the provider has to ask again.
+        assert by_corp(browser, "alice", "Sign in anew with corp")["heading"] == "Connected"
+        assert office.alice.try_http(office.WIKI[4]) == "through"
+
+
+def test_step_up_by_acr_values(office, corp):
+    office.cli("policy", "remove", "wiki")
+    office.cli("policy", "add", "wiki", "--resource", "wiki", "--group", "staff@corp", "--session", "1h", "--mfa", "10m")
+    with chromium(office, corp) as browser:
+        hold(office, browser)
+        asked = by_corp(browser, "alice")
+        assert "more than a password" in asked["heading"] or "One more step" in asked["heading"], asked
+        assert office.alice.try_http(office.WIKI[4]) != "through"
+        assert by_corp(browser, "alice+mfa", "Confirm with corp")["heading"] == "Connected"
+        assert office.alice.try_http(office.WIKI[4]) == "through"
+        (methods,), = office.query("SELECT methods FROM sign_in ORDER BY id DESC LIMIT 1")
+        assert "mfa" in methods.split()
+
+
+def test_keys_change_in_mid_flight_and_every_time_is_every_time(office, corp):
+    office.cli("policy", "remove", "wiki")
+    office.cli("policy", "add", "wiki", "--resource", "wiki", "--anyone", "--session", "0")
+    with chromium(office, corp) as browser:
+        hold(office, browser)
+        assert by_corp(browser, "alice")["heading"] == "Connected"
+        browser.open(f"https://{office.PORTAL}/me")
+        press(browser, "Sign out", "/me/sign-out$")
+        hold(office, browser)
+        press(browser, "Sign in with corp", AT_PROVIDER)  # although the provider knows her: prompt=login
+        corp.order("rotate")
+        assert press(browser, "Log in", RETURNED, Account="alice")["heading"] == "Connected"
+
+
+def test_a_logout_at_the_provider_ends_sessions_here(office, corp):
+    with chromium(office, corp) as browser:
+        hold(office, browser)
+        assert by_corp(browser, "alice")["heading"] == "Connected"
+        flow = office.alice.flow(office.PAYROLL[4], office.ECHO)
+        browser.open("https://id.office.example/session/end")
+        began = time.time()
+        press(browser, "Yes, sign me out", r"^https://id\.office\.example/")
+        assert flow.wait_end(5) - began < 2
+        assert office.json("session", "list") in ([], {"sessions": []})
+        office.logged(lambda row: row.get("reason") == "provider_logout" and row.get("user") == "alice")
+        assert hold(office, browser)["heading"] == "Sign in to reach wiki"
+
+
+def test_users_are_made_and_never_taken_over(office, corp):
+    with chromium(office, corp) as browser:
+        page = browser.open(f"https://{office.PORTAL}/")
+        assert page["heading"] == "Sign in"
+        stranger = by_corp(browser, "bob")
+        assert stranger["heading"] == "Nobody here goes by that account", stranger
+        office.logged(lambda row: row.get("reason") == "unknown_subject" and "subject bob" in row.get("detail", ""))
+        assert office.query("SELECT count(*) FROM sign_in") == [(0,)]
+
+
+def test_a_provider_that_is_killed_twenty_times(office, corp):
+    browser = Browser(office.alice)
+    for _ in range(20):
+        sent = begin(office, browser)
+        corp.kill()
+        reply = come_back(browser, state=sent["state"])
+        assert reply.status == 503 and json.loads(reply.body)["reason"] == "cannot_verify_unreachable", reply
+        assert Browser(office.bob).get("/healthz").status == 200
+        corp.start()
+    refused = [row["reason"] for row in office.logged(lambda row: row.get("event") == "sign_in.refused")]
+    until(lambda: len(office.logged(lambda row: row.get("event") == "sign_in.refused")) == 20, 5, f"{refused}")
+    assert set(refused) == {"cannot_verify_unreachable"}
+    assert office.gate.process.poll() is None
