@@ -49,7 +49,7 @@ struct HostPort {
   std::string host, port;
 };
 // Of "https://host:port/...": curl itself takes the address apart, so that both read it in one way.
-std::optional<HostPort> host_and_port(const std::string& url) {
+std::optional<HostPort> host_and_port(const std::string& url, std::string_view scheme) {
   const std::unique_ptr<CURLU, decltype(&curl_url_cleanup)> parsed(curl_url(), curl_url_cleanup);
   if (!parsed || curl_url_set(parsed.get(), CURLUPART_URL, url.c_str(), 0) != CURLUE_OK) return std::nullopt;
   const auto part = [&](CURLUPart which) {
@@ -60,7 +60,7 @@ std::optional<HostPort> host_and_port(const std::string& url) {
     return out;
   };
   HostPort out{part(CURLUPART_HOST), part(CURLUPART_PORT)};
-  if (part(CURLUPART_SCHEME) != "https" || out.host.empty()) return std::nullopt;
+  if (part(CURLUPART_SCHEME) != scheme || out.host.empty()) return std::nullopt;
   if (out.host.starts_with('[')) out.host = out.host.substr(1, out.host.size() - 2);
   return out;
 }
@@ -168,10 +168,10 @@ void HttpClient::fetch(HttpFetch what, Answer answer) {
   request->what = std::move(what);
   request->answer = std::move(answer);
   request->began = BootClock::now();
-  const auto to = host_and_port(request->what.url);
+  const auto to = host_and_port(request->what.url, request->what.plain ? "http" : "https");
   requests_.emplace(id, std::move(request));
   if (!room) return finish(id, FetchFault{FetchFault::Kind::busy, "too many requests at once"});
-  if (!to) return finish(id, FetchFault{FetchFault::Kind::unreachable, "this is no https address"});
+  if (!to) return finish(id, FetchFault{FetchFault::Kind::unreachable, "this is no address of that kind"});
   Request& r = *requests_.at(id);
   r.to = *to;
   if (const auto address = IpAddress::parse(to->host)) return start(id, {*address});
@@ -207,7 +207,7 @@ Status HttpClient::prepare(Request& r, const std::vector<IpAddress>& addresses) 
     if (bad == CURLE_OK) bad = code;
   };
   set(CURLOPT_URL, r.what.url.c_str());
-  set(CURLOPT_PROTOCOLS_STR, "https");
+  set(CURLOPT_PROTOCOLS_STR, r.what.plain ? "http" : "https");
   set(CURLOPT_PROXY, "");
   set(CURLOPT_NOPROXY, "*");
   set(CURLOPT_FOLLOWLOCATION, 0L);
@@ -243,9 +243,16 @@ Status HttpClient::prepare(Request& r, const std::vector<IpAddress>& addresses) 
     request.reply.body.append(data, one * n);
     return one * n;
   };
-  const curl_write_callback on_head = [](char*, std::size_t one, std::size_t n, void* self) {
+  const curl_write_callback on_head = [](char* data, std::size_t one, std::size_t n, void* self) {
     auto& request = *static_cast<Request*>(self);
     request.head += one * n;
+    const std::string_view line(data, one * n);
+    const auto colon = line.find(':');
+    if (line.starts_with("HTTP/")) {
+      request.reply.headers.clear();  // another head: of what came before (100 Continue), nothing counts
+    } else if (colon != std::string_view::npos) {
+      request.reply.headers.emplace_back(lower(line.substr(0, colon)), trim(line.substr(colon + 1)));
+    }
     if (request.head <= request.most_head) return one * n;
     request.too_large = true;
     return std::size_t{0};

@@ -26,11 +26,12 @@ struct HttpFetch {
   std::vector<std::string> headers{};  // "Accept: application/json"
   std::string form{};    // a body of application/x-www-form-urlencoded: then it is POST, else GET
   std::string ca_pem{};  // the only CAs that count for this one; empty: the system's
+  bool plain = false;    // http://... instead: for what is public and is checked in another way
 };
 
 struct FetchLimits {
-  std::size_t body = 256 * 1024;  // bytes
-  std::size_t head = 32 * 1024;
+  std::size_t body = std::size_t{256} * 1024;  // bytes
+  std::size_t head = std::size_t{32} * 1024;
   Millis connect{4'000};
   Millis total{10'000};  // from the look-up of the name to the last byte
   std::size_t at_once = 32;
@@ -40,6 +41,7 @@ struct HttpReply {
   int status = 0;
   std::string type;  // media type in lower case, without parameters
   std::string body;
+  std::vector<std::pair<std::string, std::string>> headers{};  // all of them, names in lower case
 };
 
 // Why there is no reply.

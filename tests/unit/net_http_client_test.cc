@@ -6,6 +6,7 @@
 #include <openssl/x509v3.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -148,6 +149,28 @@ TEST_F(HttpClientTest, FollowsNothing) {
   EXPECT_EQ(get({"file:///etc/passwd", {}, "", ca}), "unreachable");
   EXPECT_EQ(get({"nonsense", {}, "", ca}), "unreachable");
   EXPECT_EQ(seen.size(), 1U);
+}
+
+TEST_F(HttpClientTest, PlainHttpOnlyWhereItIsAskedFor) {
+  const std::string there = "http://127.0.0.1:" + std::to_string(port) + "/";
+  EXPECT_EQ(get({there, {}, "", ""}), "unreachable");
+  EXPECT_EQ(get({there, {}, "", "", true}).substr(0, 4), "400 ") << "the port speaks TLS, and says so";
+  EXPECT_EQ(get({url(), {}, "", ca, true}), "unreachable") << "and then nothing else";
+  EXPECT_TRUE(seen.empty());
+}
+
+TEST_F(HttpClientTest, FieldsOfTheAnswer) {
+  std::vector<std::pair<std::string, std::string>> fields;
+  client = *HttpClient::open(loop);
+  client->fetch({url(), {}, "", ca}, [&](const std::variant<HttpReply, FetchFault>& result) {
+    if (const auto* reply = std::get_if<HttpReply>(&result)) fields = reply->headers;
+    loop.stop();
+  });
+  loop.run();
+  const auto type =
+      std::find_if(fields.begin(), fields.end(), [](const auto& f) { return f.first == "content-type"; });
+  ASSERT_NE(type, fields.end());
+  EXPECT_EQ(type->second.find("\r"), std::string::npos);
 }
 
 TEST_F(HttpClientTest, NoProxyOfTheEnvironment) {
