@@ -18,6 +18,10 @@ void HttpResponder::respond(const HttpResponse& response) const {
   }
 }
 
+void HttpResponder::begin(const HttpResponse& response) const {
+  if (owed_->connection != nullptr) owed_->connection->begin(response);
+}
+
 HttpResponder::Owed::~Owed() {
   if (connection == nullptr) return;
   HttpResponse response;
@@ -91,7 +95,7 @@ void HttpConnection::die() {
 
 void HttpConnection::received(std::string_view wire) {
   if (state_ == State::dead) return;
-  if (state_ == State::lingering) {
+  if (state_ == State::lingering || state_ == State::telling) {
     discarded_ += wire.size();
     if (discarded_ > kMostDiscarded) die();
     return;
@@ -178,7 +182,22 @@ void HttpConnection::refuse(int status) {
   answer(response);
 }
 
+// Whoever watches says nothing more: what still comes is not read as a request, and its end is the client's
+// leaving.
+void HttpConnection::begin(const HttpResponse& response) {
+  if (state_ != State::handling || !with_body_) return;
+  state_ = State::telling;
+  keep_alive_ = false;
+  send(serialize_beginning(response));
+  stream_.read(true);
+}
+
 void HttpConnection::answer(const HttpResponse& response) {
+  if (state_ == State::telling) {
+    send(response.body);
+    last_words();
+    return;
+  }
   if (state_ != State::handling) return;
   const bool keep = keep_alive_ && !response.close && !peer_ended_ && !server_.draining();
   send(serialize(response, with_body_, keep));
@@ -220,7 +239,7 @@ void HttpConnection::last_words() {
 
 void HttpConnection::drained() {
   if (state_ == State::reading) process();
-  if (state_ == State::handling || state_ == State::dead) return;
+  if (state_ == State::handling || state_ == State::telling || state_ == State::dead) return;
   if (peer_ended_) {
     die();
   } else if (state_ == State::lingering) {
@@ -238,7 +257,11 @@ void HttpConnection::timed_out() {
 }
 
 void HttpConnection::drain() {
-  if (idle()) die();
+  if (idle()) {
+    die();
+  } else if (state_ == State::telling) {
+    last_words();  // what it waits for may be minutes away
+  }
 }
 
 }  // namespace nightlatch

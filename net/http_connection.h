@@ -22,15 +22,17 @@ class HttpConnection {
   HttpConnection& operator=(const HttpConnection&) = delete;
 
   void answer(const HttpResponse& response);
-  void drain();  // ends now when idle, otherwise after the answer that is owed
+  void begin(const HttpResponse& response);  // of an answer that ends later
+  void drain();                              // ends now when idle, otherwise after the answer that is owed
   [[nodiscard]] bool idle() const { return state_ == State::reading && !parser_.started() && input_.empty(); }
   [[nodiscard]] const IpAddress& peer() const { return peer_.address; }
 
  private:
   // reading -> handling (a request is complete) -> reading (answered, kept alive)
   //                                             -> lingering (answered for the last time) -> dead
+  // handling -> telling (an answer has begun)   -> lingering
   // dead from any state: the client left, or a deadline passed.
-  enum class State : unsigned char { reading, handling, lingering, dead };
+  enum class State : unsigned char { reading, handling, telling, lingering, dead };
 
   enum class Wait : unsigned char { nothing, head, body, idle, write, linger };
 

@@ -96,14 +96,23 @@ std::string http_date() {  // RFC 9110 section 5.6.7
   return fmt::format("{}, {:02} {} {:04} {:02}:{:02}:{:02} GMT", days[tm.tm_wday], tm.tm_mday,
                      months[tm.tm_mon], tm.tm_year + 1900, tm.tm_hour, tm.tm_min, tm.tm_sec);
 }
-}  // namespace
 
-std::string serialize(const HttpResponse& response, bool with_body, bool keep_alive) {
+std::string head_of(const HttpResponse& response) {
   std::string out = fmt::format("HTTP/1.1 {} {}\r\nDate: {}\r\n", response.status,
                                 reason_phrase(response.status), http_date());
   for (const auto& [name, value] : response.headers) {
     fmt::format_to(std::back_inserter(out), "{}: {}\r\n", name, field_value(value));
   }
+  return out;
+}
+}  // namespace
+
+std::string serialize_beginning(const HttpResponse& response) {
+  return head_of(response) + "Connection: close\r\n\r\n" + response.body;
+}
+
+std::string serialize(const HttpResponse& response, bool with_body, bool keep_alive) {
+  std::string out = head_of(response);
   if (response.status != 204)
     fmt::format_to(std::back_inserter(out), "Content-Length: {}\r\n", response.body.size());
   out += keep_alive ? "\r\n" : "Connection: close\r\n\r\n";

@@ -35,5 +35,8 @@ struct HttpResponse {
 [[nodiscard]] std::string_view reason_phrase(int status);
 // The bytes of a response. `with_body` is false for HEAD: the length is still that of the body.
 [[nodiscard]] std::string serialize(const HttpResponse& response, bool with_body, bool keep_alive);
+// The head and what there is of the body, of a response that the connection's end will end (RFC 9112
+// section 6.3).
+[[nodiscard]] std::string serialize_beginning(const HttpResponse& response);
 
 }  // namespace nightlatch

@@ -26,6 +26,11 @@ class HttpResponder {
  public:
   explicit HttpResponder(HttpConnection* connection);
   void respond(const HttpResponse& response) const;
+  // For a client that watches: sends the head and this body now. respond() later sends its own body behind it
+  // and ends the connection, which is how the client knows the end; its head is not used. Once, before
+  // respond().
+  void begin(const HttpResponse& response) const;
+  [[nodiscard]] bool answered_or_gone() const { return owed_->connection == nullptr; }
 
  private:
   friend class HttpConnection;

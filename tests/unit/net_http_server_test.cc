@@ -34,7 +34,13 @@ class HttpServerTest : public ::testing::Test {
               response.body = request.method + " " + request.path + " " + request.body;
               if (request.path == "/drop") return;  // never answers
               if (request.path == "/big") response.body.assign(8 << 20, 'x');
-              if (request.path == "/later") {
+              if (request.path == "/begin") {
+                HttpResponse first = response;
+                first.headers = {{"X-Head", "the first one's"}};
+                responder.begin(first);
+                response.body = " and the end";
+              }
+              if (request.path == "/later" || request.path == "/begin") {
                 timers.push_back(
                     std::make_unique<Timer>(loop, [response, responder] { responder.respond(response); }));
                 timers.back()->once(Millis(100));
@@ -78,6 +84,40 @@ class HttpServerTest : public ::testing::Test {
 };
 
 constexpr std::string_view kGet = "GET /a HTTP/1.1\r\nHost: h\r\n\r\n";
+
+TEST_F(HttpServerTest, AnAnswerMayBeginAndEndLater) {
+  start();
+  Wire wire(port_);
+  // A second request on the connection is not read: the end of the connection is the end of the answer.
+  wire.send("GET /begin HTTP/1.1\r\nHost: a\r\n\r\nGET /second HTTP/1.1\r\nHost: a\r\n\r\n");
+  const Reply reply = wire.read();
+  EXPECT_EQ(reply.status, 200);
+  EXPECT_EQ(reply.header("x-head"), "the first one's");
+  EXPECT_EQ(reply.header("content-length"), "");
+  EXPECT_EQ(reply.header("connection"), "close");
+  std::string body;
+  char buffer[256];
+  for (ssize_t n = 1; n > 0;) {
+    n = recv(wire.fd(), buffer, sizeof buffer, 0);
+    if (n > 0) body.append(buffer, static_cast<std::size_t>(n));
+  }
+  EXPECT_TRUE(body.ends_with(" and the end")) << body;
+  EXPECT_EQ(handled_, 1);
+  Wire head(port_);
+  head.send("HEAD /begin HTTP/1.1\r\nHost: a\r\n\r\n");
+  EXPECT_EQ(head.read(true).header("content-length"), "12") << "there is nothing to watch";
+}
+
+TEST_F(HttpServerTest, AClientThatLeavesAnAnswerThatBeganIsGone) {
+  start();
+  {
+    Wire wire(port_);
+    wire.send("GET /begin HTTP/1.1\r\nHost: a\r\n\r\n");
+    ASSERT_TRUE(wire.more());
+  }
+  for (int i = 0; i < 500 && connections_ != 0; ++i) usleep(5000);
+  EXPECT_EQ(connections_, 0U);
+}
 
 TEST_F(HttpServerTest, KeepsAConnectionAndAnswersInOrder) {
   start();
