@@ -293,14 +293,31 @@ CREATE TABLE logout_token (
   at_ms       INTEGER NOT NULL,
   PRIMARY KEY (provider_id, jti)
 ) STRICT, WITHOUT ROWID;
+)sql",
+    R"sql(
+-- Sign-ins that machines without a browser wait for, while somebody confirms them in a browser elsewhere (RFC 8628).
+CREATE TABLE login (
+  code          TEXT PRIMARY KEY,   -- what people type
+  device_sha256 BLOB NOT NULL UNIQUE CHECK (length(device_sha256) = 32),  -- of what the machine asks with
+  source        TEXT NOT NULL,      -- the MAC or address of the machine
+  address       TEXT NOT NULL,      -- that it asked from
+  counted_as    TEXT NOT NULL,      -- the source as limits count it
+  resource_id   INTEGER REFERENCES resource ON DELETE CASCADE,
+  asked_ms      INTEGER NOT NULL,
+  expires_ms    INTEGER NOT NULL,
+  state         TEXT NOT NULL DEFAULT 'open' CHECK (state IN ('open', 'approved', 'refused', 'withdrawn', 'expired')),
+  user_id       INTEGER REFERENCES user ON DELETE CASCADE  -- who approved it
+) STRICT, WITHOUT ROWID;
+CREATE INDEX login_by_end ON login (expires_ms);
+CREATE INDEX login_by_resource ON login (resource_id);
+CREATE INDEX login_by_user ON login (user_id);
 )sql"};
 
 // Tables whose every change is a change of the configuration: each gets three triggers that raise
 // office_version.
 inline constexpr std::array kOfficeTables{
-    "setting",     "user",         "user_group", "membership",     "device",
-    "policy",      "resource",     "target",     "device_address", "policy_resource",
-    "policy_user", "policy_group", "token",      "token_resource",
-    "provider",    "provider_host"};
+    "setting",  "user",           "user_group",     "membership",      "device",      "policy",
+    "resource", "target",         "device_address", "policy_resource", "policy_user", "policy_group",
+    "token",    "token_resource", "provider",       "provider_host"};
 
 }  // namespace nightlatch

@@ -169,6 +169,32 @@ Result<std::vector<PresenceRow>> list_presence(Database& db) {
   return rows;
 }
 
+Result<std::optional<SignInWay>> way_of(Database& db, DeviceId device, const Presence& presence) {
+  auto query = db.prepare(
+      "SELECT methods, provider FROM sign_in WHERE id = ?1 UNION ALL SELECT methods, provider FROM "
+      "(SELECT methods, provider FROM sign_in WHERE device_id = ?2 AND user_id = ?3 AND second_factor "
+      "AND at_ms = ?4 AND id <> ?1 ORDER BY id DESC LIMIT 1)");
+  if (!query) return query.error();
+  std::optional<std::int64_t> factor;
+  if (presence.second_factor) factor = to_ms(*presence.second_factor);
+  query->bind(1, presence.sign_in_id).bind(2, raw(device)).bind(3, raw(presence.user)).bind(4, factor);
+  std::optional<SignInWay> way;
+  NL_TRY(each_row(std::move(query), [&](Statement& s) -> Status {
+    if (!way) {
+      way = SignInWay{s.text(0), s.text(1)};
+      return Done{};
+    }
+    const std::string had = " " + way->methods + " ";
+    const std::string shown = s.text(0);
+    for (const std::string_view word : split(shown, ' ')) {
+      if (had.find(" " + std::string(word) + " ") == std::string::npos)
+        way->methods += " " + std::string(word);
+    }
+    return Done{};
+  }));
+  return way;
+}
+
 Result<std::int64_t> end_sessions(Database& db, std::optional<UserId> user, std::optional<DeviceId> device,
                                   WallTime now) {
   auto tx = Transaction::begin(db);

@@ -47,6 +47,14 @@ struct PresenceRow {
 };
 [[nodiscard]] Result<std::vector<PresenceRow>> list_presence(Database& db);
 
+// How the user who is present on the device authenticated: what the history has for the sign-in, and for the
+// second factor that was shown later.
+struct SignInWay {
+  std::string methods, provider;
+};
+[[nodiscard]] Result<std::optional<SignInWay>> way_of(Database& db, DeviceId device,
+                                                      const Presence& presence);
+
 // Ends sessions: of a user, on a device, both, or all (both empty). Returns how many ended.
 [[nodiscard]] Result<std::int64_t> end_sessions(Database& db, std::optional<UserId> user,
                                                 std::optional<DeviceId> device, WallTime now);
