@@ -21,7 +21,10 @@ std::string in_fours(const std::string& secret) {
 }  // namespace
 
 HttpResponse show(const PageFrame& frame, const CodePage& page) {
-  const std::string url = frame.portal + (page.hold.empty() ? "/step-up" : "/k/" + page.hold);
+  const std::string path = !page.hold.empty()    ? "/k/" + page.hold
+                           : !page.login.empty() ? "/l/" + page.login
+                                                 : "/step-up";
+  const std::string url = frame.portal + path;
   if (frame.format == Format::json) {
     Value::Object object{{"signed_in", true}, {"verdict", "step_up"}};
     add_unless_empty(object, "reason", page.reason);
@@ -29,6 +32,7 @@ HttpResponse show(const PageFrame& frame, const CodePage& page) {
     add_unless_empty(object, "message", page.why);
     add_unless_empty(object, "error", page.error);
     add_unless_empty(object, "hold", page.hold);
+    add_unless_empty(object, "login", page.login);
     Value::List methods;
     if (page.otp) methods.emplace_back("otp");
     if (page.recovery) methods.emplace_back("recovery");

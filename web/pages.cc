@@ -9,7 +9,10 @@
 namespace nightlatch {
 
 HttpResponse show(const PageFrame& frame, const SignInPage& page) {
-  const std::string url = frame.portal + (page.hold.empty() ? "/" : "/k/" + page.hold);
+  const std::string path = !page.hold.empty()    ? "/k/" + page.hold
+                           : !page.login.empty() ? "/l/" + page.login
+                                                 : "/";
+  const std::string url = frame.portal + path;
   if (frame.format == Format::json) {
     Value::Object object{{"signed_in", false}, {"verdict", page.verdict}};
     add_unless_empty(object, "reason", page.reason);
@@ -17,6 +20,7 @@ HttpResponse show(const PageFrame& frame, const SignInPage& page) {
     add_unless_empty(object, "message", page.why);
     add_unless_empty(object, "error", page.error);
     add_unless_empty(object, "hold", page.hold);
+    add_unless_empty(object, "login", page.login);
     object.emplace_back(page.hold.empty() ? "url" : "hold_url", url);
     object.emplace_back("token", page.token);
     if (!frame.offers.names.empty()) {
@@ -35,6 +39,10 @@ HttpResponse show(const PageFrame& frame, const SignInPage& page) {
     body += page.heading + "\n";
     if (!page.why.empty()) body += page.why + "\n";
     body += fmt::format("\nOpen this address in a browser on this device:\n  {}\n", url);
+    if (!page.hold.empty()) {
+      body += fmt::format("or, from a terminal, by a browser elsewhere:\n  curl {}/login?hold={}\n",
+                          frame.portal, page.hold);
+    }
     return text_page(page.status, body);
   }
   Value::Object view{{"heading", page.heading},

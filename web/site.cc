@@ -18,6 +18,7 @@ namespace nightlatch {
 
 namespace {
 constexpr std::string_view kFormCookie = "__Host-nlf";
+constexpr Millis kSweep{30'000};
 constexpr std::size_t kFormCookieLength = 22;  // 16 bytes in base64url
 
 // "gate.office.example:443." as people and programs write it, and "gate.office.example", are one host.
@@ -32,11 +33,15 @@ struct Route {
   std::string_view path;
   bool get, post;
 };
-constexpr std::array<Route, 13> kRoutes{{{"/", true, false},
+constexpr std::array<Route, 17> kRoutes{{{"/", true, false},
                                          {"/me", true, false},
                                          {"/captive", true, false},
                                          {"/readyz", true, false},
                                          {"/sign-in", true, true},
+                                         {"/login", true, false},
+                                         {"/login/start", true, true},
+                                         {"/login/poll", true, true},
+                                         {"/login/cancel", true, true},
                                          {"/me/renew", true, true},
                                          {"/me/sign-out", true, true},
                                          {"/step-up", true, true},
@@ -71,7 +76,10 @@ Site::Site(Loop& loop, SiteOptions options, OfficeReader& reader, StoreWriter& w
       writer_(writer),
       audit_(audit),
       throttle_(options_.throttle),
-      oidc_(std::make_unique<Oidc>()) {
+      oidc_(std::make_unique<Oidc>()),
+      watch_(loop, [this] { tell_watchers(); }),
+      sweep_(loop, [this] { sweep_logins(); }) {
+  sweep_.every(kSweep);
   auto client = ProviderClient::open(loop_);
   if (!client) {
     log_warning("providers cannot be asked: {}", client.error().message);
@@ -268,11 +276,10 @@ std::string Site::form_token(Visit& v, std::string_view purpose) const {
 void Site::route(const VisitPtr& v) {
   const HttpRequest& r = v->request;
   const bool reads = r.method == "GET" || r.method == "HEAD";
-  const bool hold = r.path.starts_with("/k/");
-  Route route{r.path, true, false};
+  const bool hold = r.path.starts_with("/k/"), login = r.path.starts_with("/l/");
   const bool oidc = r.path.starts_with("/oidc/");
-  if (oidc) route = {r.path, true, true};
-  if (!hold && !oidc) {
+  Route route{r.path, true, login || oidc};
+  if (!hold && !login && !oidc) {
     bool known = false;
     for (const Route& candidate : kRoutes) {
       if (candidate.path != r.path) continue;
@@ -307,6 +314,8 @@ void Site::route(const VisitPtr& v) {
     if (r.path == "/sign-in") return post_sign_in(v);
     if (r.path == "/step-up") return post_step_up(v);
     if (r.path == "/me/renew") return post_renew(v);
+    if (login) return post_login_code(v, std::string_view(r.path).substr(3));
+    if (r.path.starts_with("/login/")) return post_login(v);
     if (r.path == "/me/factors/otp") return post_otp(v);
     if (r.path == "/me/factors/otp/confirm") return post_otp_confirm(v);
     if (r.path == "/me/factors/recovery") return post_recovery(v);
@@ -315,6 +324,8 @@ void Site::route(const VisitPtr& v) {
   }
   if (r.path == "/") return get_home(v);
   if (hold) return get_hold(v, std::string_view(r.path).substr(3));
+  if (login) return get_login_code(v, std::string_view(r.path).substr(3));
+  if (r.path == "/login") return get_login(v);
   if (r.path == "/me") return get_me(v);
   if (r.path == "/step-up") return get_step_up(v);
   if (r.path == "/me/factors") return get_factors(v);
@@ -323,6 +334,7 @@ void Site::route(const VisitPtr& v) {
   // Someone pressed Enter in the address bar after a form: lead back to where forms are.
   HttpResponse response = plain(303, "");
   response.headers.emplace_back("Location", r.path == "/sign-in"                 ? "/"
+                                            : r.path.starts_with("/login/")      ? "/login"
                                             : r.path.starts_with("/me/factors/") ? "/me/factors"
                                                                                  : "/me");
   respond(v, std::move(response));

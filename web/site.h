@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "auth/hand_off.h"
 #include "auth/second_factor.h"
 #include "auth/sign_in.h"
 #include "auth/throttle.h"
@@ -20,6 +21,8 @@
 #include "store/sessions.h"
 #include "web/factor_pages.h"
 #include "web/form_tokens.h"
+#include "web/login_desk.h"
+#include "web/login_pages.h"
 #include "web/negotiate.h"
 #include "web/office_reader.h"
 #include "web/pages.h"
@@ -126,6 +129,7 @@ class Site {
   [[nodiscard]] std::string provider_of_sign_in(const Visit& v);  // empty: it was made here
   [[nodiscard]] std::optional<FormFields> accept_form(const VisitPtr& v, std::string_view purpose);
   void start_over(const VisitPtr& v, const Onward& onward, const std::string& error);
+  [[nodiscard]] bool from_elsewhere(const HttpRequest& request) const;
 
   // site_step_up.cc
   struct Ask {  // why a code is asked for
@@ -192,6 +196,35 @@ class Site {
   void log_out(const VisitPtr& v, const Provider& provider, const LogoutClaims& claims);
   void refuse_logout(const VisitPtr& v, const Provider& provider, const ProviderFault& fault);
   void learn_hosts(const Provider& provider, const ProviderMetadata& at);
+  // site_login.cc: the machine that asks
+  struct LoginEnd {
+    std::string error, message;  // error: RFC 8628's word, or empty when somebody is signed in
+    Value::Object facts;
+  };
+  void get_login(const VisitPtr& v);
+  void post_login(const VisitPtr& v);
+  void post_login_start(const VisitPtr& v, const FormFields& fields);
+  void post_login_poll(const VisitPtr& v, const Login& login, const std::string& device_sha256);
+  void post_login_cancel(const VisitPtr& v, const Login& login);
+  [[nodiscard]] std::optional<NewLogin> wanted_login(const VisitPtr& v, const FormFields& fields);
+  void start_login(const VisitPtr& v, NewLogin login,
+                   std::function<void(const Login&, const std::string& device_code)> started);
+  [[nodiscard]] LoginEnd login_end(const Visit& v, const Login& login);
+  [[nodiscard]] static LoginNames names_of(const Visit& v, const Login& login);
+  void tell_watchers();
+  void sweep_logins();
+
+  // site_login_confirm.cc: the browser that answers
+  void get_login_code(const VisitPtr& v, std::string_view code);
+  void post_login_code(const VisitPtr& v, std::string_view code);
+  [[nodiscard]] std::optional<Login> answerable(const VisitPtr& v, std::string_view typed);
+  void too_many_codes(const VisitPtr& v, const Throttle::Decision& decision);
+  void show_login(const VisitPtr& v, const Login& login, int status, const std::string& error);
+  void answered(const VisitPtr& v, const std::string& code, const Approval& approval, bool confirmed);
+  [[nodiscard]] Verdict verdict_there(const Visit& v, const Login& login);
+  [[nodiscard]] ConfirmPage confirm_page(Visit& v, const Login& login, const LoginNames& names, int status,
+                                         const std::string& error) const;
+  [[nodiscard]] static std::string confirm_purpose(const Visit& v, const Login& login);
 
   Loop& loop_;
   SiteOptions options_;
@@ -201,6 +234,14 @@ class Site {
   Throttle throttle_;
   FormTokens tokens_;
   std::unique_ptr<Oidc> oidc_;
+  LoginDesk desk_;
+  struct Watcher {  // a terminal whose answer ends when its login does
+    std::string code;
+    VisitPtr v;
+  };
+  std::list<Watcher> watchers_;
+  Timer watch_, sweep_;
+  bool sweeping_ = false;
   std::size_t checking_ = 0;               // passwords in the thread pool
   std::list<std::unique_ptr<Work>> work_;  // passwords being checked, and answers being delayed
 };

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/crypto.h"
+#include "base/text.h"
 #include "web/site_work.h"
 
 namespace nightlatch {
@@ -54,11 +55,14 @@ void Site::admitted(const VisitPtr& v, const Onward& onward, bool present) {
 
 // Where a browser goes after something was proven: to the hold or the login it came for, else to /me.
 void Site::go_on(const VisitPtr& v, const Onward& onward) {
+  const std::string login = normal_code(onward.login);
+  const bool to_login = is_login_code(login);
+  if (to_login && v->frame.format != Format::html) return get_login_code(v, login);
   auto own = own_hold(*v, onward.hold);
   if (!own) own = std::optional<Hold>();
   if (v->frame.format == Format::html) {
     // See Other: going back or reloading never sends the password again.
-    return lead_to(v, *own ? "/k/" + (*own)->code : "/me");
+    return lead_to(v, to_login ? "/l/" + login : *own ? "/k/" + (*own)->code : "/me");
   }
   if (*own) return show_state(v, *own, 200, "", "");
   if (v->user != nullptr && !device_refusal(*v)) return get_me(v);

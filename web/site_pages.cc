@@ -11,7 +11,7 @@
 #include "store/identities.h"
 #include "web/portal_config.h"
 #include "web/proxy_auto_config.h"
-#include "web/site.h"
+#include "web/site_work.h"
 
 namespace nightlatch {
 
@@ -21,12 +21,6 @@ constexpr std::size_t kMostListed = 100;
 std::string capitalized(std::string text) {
   if (!text.empty() && text[0] >= 'a' && text[0] <= 'z') text[0] = static_cast<char>(text[0] - 'a' + 'A');
   return text;
-}
-
-// explain_reason() as a sentence of its own: "payroll asks for a sign-in every 8 h; ...".
-std::string sentence(const std::string& resource, const Verdict& verdict) {
-  const std::string reason = explain_reason(verdict);
-  return (reason.starts_with("asks ") ? resource + " " + reason : capitalized(reason)) + ".";
 }
 
 // A link back is offered only to where the device itself wanted to go, in plain http, and only if nothing in
@@ -44,23 +38,9 @@ bool safe_to_link(std::string_view url) {
   return !host.empty() && in(host, ".-_:[]") && in(rest, ".-_~:[]/?&=%+,;@!$*()'");
 }
 
-// The device of the flow, or another address of the same device.
-bool opened_here(const Visit& v, const Hold& hold) {
-  if (hold.source == source_text(v.place)) return true;
-  if (v.device == nullptr) return false;
-  if (const auto mac = Mac::parse(hold.source)) return v.office->identify(IpAddress(), mac) == v.device;
-  const auto address = IpAddress::parse(hold.source);
-  return address && v.office->identify(*address, std::nullopt) == v.device;
-}
-
 std::string host_in(const std::string& url) {  // of a URL that is safe to link
   return url.substr(7, std::min(url.find_first_of("/?", 7), url.size()) - 7);
 }
-
-// Behind a shared address a sign-in is one person's, and only a credential tells whose a connection is.
-constexpr std::string_view kSharedNote =
-    "Several people share this address: your sign-in counts for connections that carry your name and your "
-    "application password, which an administrator can give you.";
 
 std::string left(const Verdict& v, WallTime now) {
   switch (v.kind) {
@@ -82,6 +62,19 @@ std::string terms(const Verdict& v) {
 }
 }  // namespace
 
+std::string sentence(const std::string& resource, const Verdict& verdict) {
+  const std::string reason = explain_reason(verdict);
+  return (reason.starts_with("asks ") ? resource + " " + reason : capitalized(reason)) + ".";
+}
+
+bool same_device(const Visit& v, const std::string& source) {
+  if (source == source_text(v.place)) return true;
+  if (v.device == nullptr) return false;
+  if (const auto mac = Mac::parse(source)) return v.office->identify(IpAddress(), mac) == v.device;
+  const auto address = IpAddress::parse(source);
+  return address && v.office->identify(*address, std::nullopt) == v.device;
+}
+
 Result<std::optional<Hold>> Site::current_hold(const Visit& v, std::string_view code) {
   const std::string wanted = normal_code(code);
   if (wanted.empty() || wanted.size() > 16) return std::optional<Hold>();
@@ -95,7 +88,7 @@ Result<std::optional<Hold>> Site::current_hold(const Visit& v, std::string_view 
 
 Result<std::optional<Hold>> Site::own_hold(const Visit& v, std::string_view code) {
   auto hold = current_hold(v, code);
-  if (hold && *hold && !opened_here(v, **hold)) return std::optional<Hold>();
+  if (hold && *hold && !same_device(v, (*hold)->source)) return std::optional<Hold>();
   return hold;
 }
 
@@ -150,6 +143,11 @@ void Site::show_state(const VisitPtr& v, const std::optional<Hold>& hold, int st
   form.why = "One sign-in opens everything in this office that it is recent enough for, on this device.";
   if (v->shared()) form.why = kSharedNote;
   const Onward onward{hold ? hold->code : "", login};
+  if (!hold && is_login_code(login)) {
+    form.heading = "Sign in first";
+    form.why =
+        "Then you are asked whether to sign in the device that shows the code " + spoken_code(login) + ".";
+  }
   if (!hold) {
     v->frame.offers = offers(*v, onward);
     form.token = form_token(*v, "sign-in");
@@ -256,7 +254,7 @@ void Site::get_hold(const VisitPtr& v, std::string_view code) {
         "straight away."};
     page.links = {{"/", "Sign in"}};
     respond(v, show(v->frame, page));
-  } else if (!opened_here(*v, **hold)) {
+  } else if (!same_device(*v, (*hold)->source)) {
     show_state(v, std::nullopt, 200, "", "");  // what another device wanted is nobody's business here
   } else {
     show_state(v, *hold, 200, "", "");

@@ -31,6 +31,15 @@ struct Site::SignInTry {
   }
 };
 
+// Browsers say where a form comes from. "null" is what our own Referrer-Policy makes of our own origin, so
+// there Sec-Fetch-Site decides; what sends neither is no browser, or is stopped by the token.
+bool Site::from_elsewhere(const HttpRequest& request) const {
+  const std::string origin = lower(request.header("origin"));
+  const std::string site = lower(request.header("sec-fetch-site"));
+  return (!site.empty() && site != "same-origin" && site != "none") ||
+         (!origin.empty() && origin != "null" && origin != lower(options_.url));
+}
+
 // Refuses what a page of another origin could have sent. nullopt: an answer has been given.
 std::optional<FormFields> Site::accept_form(const VisitPtr& v, std::string_view purpose) {
   const std::string type = lower(v->request.header("content-type"));
@@ -43,14 +52,8 @@ std::optional<FormFields> Site::accept_form(const VisitPtr& v, std::string_view 
     show_error(v, 400);
     return std::nullopt;
   }
-  // Browsers say where a form comes from. "null" is what our own Referrer-Policy makes of our own origin, so
-  // there Sec-Fetch-Site decides; what sends neither is no browser, or is stopped by the token.
-  const std::string origin = lower(v->request.header("origin"));
-  const std::string site = lower(v->request.header("sec-fetch-site"));
-  const bool foreign = (!site.empty() && site != "same-origin" && site != "none") ||
-                       (!origin.empty() && origin != "null" && origin != lower(options_.url));
   const Onward onward = Onward::of(*form);
-  if (foreign) {
+  if (from_elsewhere(v->request)) {
     start_over(v, onward,
                "That form came from another site, so it was not used. If you meant to sign in, do it here.");
     return std::nullopt;
@@ -73,6 +76,10 @@ std::optional<FormFields> Site::accept_form(const VisitPtr& v, std::string_view 
 }
 
 void Site::start_over(const VisitPtr& v, const Onward& onward, const std::string& error) {
+  if (!onward.login.empty()) {
+    if (auto login = answerable(v, onward.login)) show_login(v, *login, 403, error);
+    return;
+  }
   auto own = own_hold(*v, onward.hold);
   if (!own) return unavailable(v, own.error());
   // A browser that is signed in was asked for a code.

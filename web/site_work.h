@@ -30,4 +30,19 @@ inline std::string token_digest(std::string_view token) {
   return {digest.begin(), digest.end()};
 }
 
+// explain_reason() as a sentence of its own: "payroll asks for a sign-in every 8 h; ...".
+[[nodiscard]] std::string sentence(const std::string& resource, const Verdict& verdict);
+
+// Whether a request comes from the device that a hold's or a login's source names, or from another address of
+// it.
+[[nodiscard]] bool same_device(const Visit& v, const std::string& source);
+
+[[nodiscard]] bool is_login_code(std::string_view code);         // after normal_code() (base/text.h)
+[[nodiscard]] std::string spoken_code(const std::string& code);  // a login's, as people read it: "7QF4-ZX2A"
+
+// Behind a shared address a sign-in is one person's, and only a credential tells whose a connection is.
+inline constexpr std::string_view kSharedNote =
+    "Several people share this address: your sign-in counts for connections that carry your name and your "
+    "application password, which an administrator can give you.";
+
 }  // namespace nightlatch
