@@ -48,7 +48,7 @@ const std::vector<ExitStatus>& exit_statuses() {
       {1, "it failed; what went wrong is on stderr"},
       {2, "the command line is wrong: the message names the argument and says what would be right"},
       {3, "a name on the command line is not in the store"},
-      {4, "explain: the verdict is not allow"},
+      {4, "explain: the verdict is not allow; login: it was refused, or the resource is not open"},
       {5, "the store or the configuration is not what it should be"},
       {6, "the gate is not running"},
   };

@@ -56,6 +56,43 @@ std::string coloured_cell(const Context& context, const Column& column, const st
   return painted(context, paint_of(text), text);
 }
 
+// What nests deeper is none of ours, and would only cost stack.
+bool too_deep(const std::string& text) {
+  constexpr std::size_t most = 32;
+  std::size_t depth = 0;
+  bool quoted = false;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (quoted && text[i] == '\\') {
+      ++i;
+    } else if (text[i] == '"') {
+      quoted = !quoted;
+    } else if (!quoted && (text[i] == '[' || text[i] == '{')) {
+      if (++depth > most) return true;
+    } else if (!quoted && (text[i] == ']' || text[i] == '}') && depth > 0) {
+      --depth;
+    }
+  }
+  return false;
+}
+
+Record from_json(const Json& json) {
+  Record record;
+  for (const auto& [key, value] : json.items()) {
+    if (value.is_null()) {
+      record.add(key, Record::Value());
+    } else if (value.is_boolean()) {
+      record.add(key, Record::Value(value.get<bool>()));
+    } else if (value.is_number_integer()) {
+      record.add(key, Record::Value(value.get<std::int64_t>()));
+    } else if (value.is_string()) {
+      record.add(key, value.get<std::string>());
+    } else {
+      record.add(key, dump(value));
+    }
+  }
+  return record;
+}
+
 }  // namespace
 
 Record& Record::add(std::string key, Value value) {
@@ -103,23 +140,22 @@ std::string json_text(const Record& record) { return dump(to_json(record)); }
 std::string json_text(const std::vector<Record>& records) { return dump(to_json(Record::Value(records))); }
 
 Result<Record> parse_json(const std::string& text) {
+  if (too_deep(text)) return Error::failure("what came is nested too deep");
   const Json json = Json::parse(text, nullptr, false);
   if (!json.is_object()) return Error::failure("what came is not a JSON object");
-  Record record;
-  for (const auto& [key, value] : json.items()) {
-    if (value.is_null()) {
-      record.add(key, Record::Value());
-    } else if (value.is_boolean()) {
-      record.add(key, Record::Value(value.get<bool>()));
-    } else if (value.is_number_integer()) {
-      record.add(key, Record::Value(value.get<std::int64_t>()));
-    } else if (value.is_string()) {
-      record.add(key, value.get<std::string>());
-    } else {
-      record.add(key, dump(value));
-    }
+  return from_json(json);
+}
+
+Result<std::vector<Record>> parse_json_list(const std::string& text) {
+  if (too_deep(text)) return Error::failure("what came is nested too deep");
+  const Json json = Json::parse(text, nullptr, false);
+  if (!json.is_array()) return Error::failure("what came is not a JSON array");
+  std::vector<Record> list;
+  for (const Json& one : json) {
+    if (!one.is_object()) return Error::failure("what came is not an array of JSON objects");
+    list.push_back(from_json(one));
   }
-  return record;
+  return list;
 }
 
 void print_rows(Context& context, const std::vector<Record>& rows, const std::vector<Column>& columns,

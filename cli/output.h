@@ -45,6 +45,7 @@ class Record {
 [[nodiscard]] std::string json_text(const std::vector<Record>& records);
 // A JSON object's fields as a Record: nested ones become their JSON text. For what another process tells us.
 [[nodiscard]] Result<Record> parse_json(const std::string& text);
+[[nodiscard]] Result<std::vector<Record>> parse_json_list(const std::string& text);  // of an array of objects
 
 struct Column {
   std::string heading;

@@ -9,6 +9,7 @@
 #include <cstring>
 #include <fstream>
 #include <istream>
+#include <optional>
 
 #include "base/crypto.h"
 #include "base/fd.h"
@@ -49,7 +50,8 @@ Result<std::string> from_stream(std::istream& in, const std::string& name,
 // can end the program in between and leave the terminal dumb.
 class QuietTerminal {
  public:
-  QuietTerminal() : fd_(open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY)) {
+  explicit QuietTerminal(bool shown = false)
+      : fd_(open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY)), shown_(shown) {
     if (!fd_.valid() || tcgetattr(fd_.get(), &before_) != 0) return;
     termios quiet = before_;
     quiet.c_lflag &= ~static_cast<tcflag_t>(ECHO | ICANON | ISIG);
@@ -76,13 +78,12 @@ class QuietTerminal {
       }
       if (c == '\n' || c == '\r') break;
       if (c == 21) {  // Ctrl-U
-        wipe(text);
+        while (!text.empty()) take_back(text);
       } else if (c == 8 || c == 127) {
-        // A character may be several bytes of UTF-8.
-        while (!text.empty() && (static_cast<unsigned char>(text.back()) & 0xc0) == 0x80) text.pop_back();
-        if (!text.empty()) text.pop_back();
+        take_back(text);
       } else {
         text += c;
+        if (shown_) show({c});
       }
     }
     show("\n");
@@ -90,10 +91,18 @@ class QuietTerminal {
   }
 
  private:
+  // A character may be several bytes of UTF-8.
+  void take_back(std::string& text) const {
+    const bool any = !text.empty();
+    while (!text.empty() && (static_cast<unsigned char>(text.back()) & 0xc0) == 0x80) text.pop_back();
+    if (!text.empty()) text.pop_back();
+    if (any && shown_) show("\b \b");
+  }
   void show(const std::string& text) const {
     [[maybe_unused]] const ssize_t n = ::write(fd_.get(), text.data(), text.size());
   }
   Fd fd_;
+  bool shown_;
   termios before_{};
   bool ok_ = false;
 };
@@ -116,6 +125,31 @@ Result<std::string> ask_twice(const std::string& who) {
   return Error::usage("the two passwords are not the same", "nothing was changed; try again");
 }
 
+// From stdin or a file; nothing when neither is meant.
+std::optional<Result<std::string>> from_file(Context& context, const std::string& file) {
+  if (file == "-") return from_stream(context.io.in, "stdin");
+  if (file.empty()) return std::nullopt;
+  std::ifstream in(file, std::ios::binary);
+  if (!in) {
+    return Error::usage(fmt::format("--password-file: '{}' cannot be read: {}", printable(file),
+                                    std::strerror(errno)),  // NOLINT(concurrency-mt-unsafe): one thread
+                        "say - to read the password from stdin");
+  }
+  return from_stream(in, "'" + printable(file) + "'");
+}
+
+Error nowhere_to_ask() {
+  return Error::usage("--password-file is missing, and there is no terminal to ask on",
+                      "say --password-file FILE, or --password-file - to read it from stdin");
+}
+
+Result<std::string> ask_once(const std::string& prompt, bool shown) {
+  QuietTerminal terminal(shown);
+  if (!terminal.ok())
+    return Error::usage("there is no terminal to ask on", "run it on one, or say it in an option");
+  return terminal.ask(prompt);
+}
+
 }  // namespace
 
 Result<std::string> read_secret(Context& context, const std::string& file, const std::string& option) {
@@ -132,19 +166,18 @@ Result<std::string> read_secret(Context& context, const std::string& file, const
 }
 
 Result<std::string> read_password(Context& context, const std::string& file, const std::string& who) {
-  if (file == "-") return from_stream(context.io.in, "stdin");
-  if (!file.empty()) {
-    std::ifstream in(file, std::ios::binary);
-    if (!in) {
-      return Error::usage(fmt::format("--password-file: '{}' cannot be read: {}", printable(file),
-                                      std::strerror(errno)),  // NOLINT(concurrency-mt-unsafe): one thread
-                          "say - to read the password from stdin");
-    }
-    return from_stream(in, "'" + printable(file) + "'");
-  }
-  if (context.io.terminal) return ask_twice(who);
-  return Error::usage("--password-file is missing, and there is no terminal to ask on",
-                      "say --password-file FILE, or --password-file - to read it from stdin");
+  if (auto read = from_file(context, file)) return *read;
+  return context.io.terminal ? ask_twice(who) : Result<std::string>(nowhere_to_ask());
 }
+
+Result<std::string> read_known_password(Context& context, const std::string& file, const std::string& who) {
+  if (auto read = from_file(context, file)) return *read;
+  if (!context.io.terminal) return nowhere_to_ask();
+  return ask_secret(fmt::format("Password for {}: ", who));
+}
+
+Result<std::string> ask_secret(const std::string& prompt) { return ask_once(prompt, false); }
+
+Result<std::string> ask_line(const std::string& prompt) { return ask_once(prompt, true); }
 
 }  // namespace nightlatch::cli

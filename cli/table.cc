@@ -17,6 +17,7 @@ const std::vector<Noun>& nouns() {
       {"token", "application passwords: how people on a shared device say who they are"},
       {"provider", "OpenID providers: sign in with what people have already"},
       {"session", "who is signed in where, until when, and why"},
+      {"login", "sign in on this machine, from its terminal"},
       {"log", "what happened: the audit log"},
       {"explain", "say what would happen to a flow, and why"},
       {"status", "how the running gate is"},
@@ -50,6 +51,7 @@ const std::vector<Command>& commands() {
     append(token_commands());
     append(provider_commands());
     append(session_commands());
+    append(login_commands());
     append(log_commands());
     append(explain_commands());
     append(status_commands());
