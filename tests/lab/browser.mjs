@@ -1,8 +1,8 @@
 // A browser that a test drives, in a laptop's namespace: `browser.mjs CHROMIUM ARGUMENT...`, the arguments being Chromium's.
 // Scripts in pages are off. Control: an object in JSON on a line of stdin, one on a line of stdout; `ready` comes first.
-// {"open": URL} and {"sign_in": {label: text}} give {"url", "status", "via", "heading", "text"} of the page that came of it,
-// or {"error"}; so does {"press": {name, lands, fields}}, a button or link that leads, perhaps by way of other pages, to a URL
-// like `lands`. It ends with its stdin.
+// {"open": URL}, {"sign_in": {label: text}}, {"fill": {label: text}} and {"press": BUTTON} give {"url", "status", "via",
+// "heading", "text"} of the page that came of it, or {"error"}; so does {"press": {name, lands, fields}}, a button or link
+// that leads, perhaps by way of other pages, to a URL like `lands`. It ends with its stdin.
 import { createRequire } from 'node:module';
 import { createInterface } from 'node:readline';
 
@@ -29,13 +29,20 @@ const actions = {
     const [response] = await Promise.all([page.waitForNavigation(), page.locator('main button').click()]);
     return response;
   },
-};
-actions.press = async ({ name, lands, fields = {} }) => {
-  for (const [label, text] of Object.entries(fields)) await page.getByLabel(label).fill(text);
-  const there = page.getByRole('button', { name }).or(page.getByRole('link', { name }));
-  const url = new RegExp(lands); // of a page to come, even if this one's is like it
-  await Promise.all([page.waitForEvent('framenavigated', (frame) => url.test(frame.url())), there.first().click()]);
-  await page.waitForLoadState();
+  fill: (fields) => actions.sign_in(fields),
+  press: async (what) => {
+    if (typeof what === 'string') {
+      const [response] = await Promise.all([page.waitForNavigation(), page.getByRole('button', { name: what }).click()]);
+      return response;
+    }
+    const { name, lands, fields = {} } = what;
+    for (const [label, text] of Object.entries(fields)) await page.getByLabel(label).fill(text);
+    const there = page.getByRole('button', { name }).or(page.getByRole('link', { name }));
+    const url = new RegExp(lands); // of a page to come, even if this one's is like it
+    await Promise.all([page.waitForEvent('framenavigated', (frame) => url.test(frame.url())), there.first().click()]);
+    await page.waitForLoadState();
+    return undefined;
+  },
 };
 const say = (answer) => process.stdout.write(`${JSON.stringify(answer)}\n`);
 
