@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 #include <nlohmann/json.hpp>
 
 #include "auth/json_check.h"
@@ -85,6 +86,15 @@ bool is_provider_url(std::string_view url) {
 std::string host_of_provider_url(std::string_view url) {
   const auto authority = read_authority(authority_of(url));
   return authority ? lower(authority->host) : std::string();
+}
+
+std::uint16_t port_of_provider_url(std::string_view url) {
+  const auto authority = read_authority(authority_of(url));
+  std::uint16_t port = 443;
+  if (authority && !authority->port.empty()) {
+    std::from_chars(authority->port.data(), authority->port.data() + authority->port.size(), port);
+  }
+  return port;
 }
 
 Status check_issuer(std::string_view issuer, std::string_view what) {

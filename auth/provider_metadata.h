@@ -21,6 +21,7 @@ inline constexpr std::size_t kLongestUrl = 2048;
 [[nodiscard]] bool is_provider_url(std::string_view url);
 // Its host, without brackets: "login.example.com", "fd00::1". Of an is_provider_url() only.
 [[nodiscard]] std::string host_of_provider_url(std::string_view url);
+[[nodiscard]] std::uint16_t port_of_provider_url(std::string_view url);
 
 // An issuer as an admin gives it: an is_provider_url() without a query (Discovery section 3).
 [[nodiscard]] Status check_issuer(std::string_view issuer, std::string_view what);

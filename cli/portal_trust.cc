@@ -13,6 +13,7 @@
 #include "auth/pem.h"
 #include "base/fd.h"
 #include "base/text.h"
+#include "cli/office_url.h"
 #include "cli/portal_client.h"
 #include "cli/secret.h"
 #include "web/portal_config.h"
@@ -157,7 +158,8 @@ Result<PortalAddress> parse_portal(std::string_view text) {
   if (is_hold) portal.hold = normal_code(path.substr(3));
   const bool code = !portal.hold.empty() && portal.hold.size() <= 16 &&
                     portal.hold.find_first_not_of("0123456789ABCDEFGHJKMNPQRSTVWXYZ") == std::string::npos;
-  if (!host_of_url(portal.url) || (is_hold ? !code : !path.empty() && path != "/")) {
+  const auto host = host_of_url(portal.url);
+  if (!host || !check_host(*host, "URL") || (is_hold ? !code : !path.empty() && path != "/")) {
     return Error::usage(fmt::format("'{}' is not the address of a portal", printable(text)),
                         "for example https://gate.office.example, or the link that a blocked program showed");
   }

@@ -138,7 +138,8 @@ Result<int> run_add(Context& context) {
       add_provider(*db, *provider, secret.empty() ? SealSecret() : sealer(*db, secret));
   wipe(secret);
   if (!added) return added.error();
-  NL_TRY(set_provider_hosts(*db, *added, {host_of_provider_url(provider->issuer)}));
+  NL_TRY(set_provider_hosts(
+      *db, *added, {{host_of_provider_url(provider->issuer), port_of_provider_url(provider->issuer)}}));
   NL_TRY(context.audit(context.words()));
   context.say("added provider {}; enter this redirect URI there: {}", provider->name,
               redirect_uri(*db, provider->name));

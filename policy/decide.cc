@@ -291,9 +291,12 @@ Verdict decide(const Office& office, const Subject& subject, const Destination& 
   const auto by_address = [&](auto&& visit) {
     office.each_resource(destination.address, destination.port, destination.protocol, visit);
   };
-  Verdict v = Judge(office, subject, now, by_address).run();
+  const bool provider = office.is_provider(destination.address, destination.port, destination.protocol);
+  Verdict v = provider ? Verdict{.kind = VerdictKind::allow, .reason = Reason::identity_provider}
+                       : Judge(office, subject, now, by_address).run();
   for (std::size_t i = 0; i < destination.names.size(); ++i) {
     const std::string_view name = destination.names[i];
+    if (provider && office.is_provider_host(name)) continue;
     const auto by_name = [&](auto&& visit) {
       office.each_named(name, destination.port, destination.protocol, visit);
     };

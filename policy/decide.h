@@ -59,7 +59,12 @@ enum class Reason : std::uint8_t {
   bad_credential,          // deny: the credential sent is wrong, revoked or expired, or its user disabled
   token_not_for_resource,  // deny: the credential is good, but not for this destination
   binding_too_weak,        // deny: the policy asks for a stronger tie to the device
+  identity_provider,       // allow: an OpenID provider, without which nobody could sign in (semantics 14)
 };
+// Whether it is nobody's flow: no resource is about it.
+[[nodiscard]] constexpr bool concerns_nobody(Reason r) {
+  return r == Reason::unprotected || r == Reason::identity_provider;
+}
 
 struct Verdict {
   VerdictKind kind = VerdictKind::deny;

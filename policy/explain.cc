@@ -53,6 +53,8 @@ std::string_view to_text(Reason r) {
       return "fresh";
     case Reason::unprotected:
       return "unprotected";
+    case Reason::identity_provider:
+      return "identity_provider";
     case Reason::no_sign_in:
       return "no_sign_in";
     case Reason::expired:
@@ -89,6 +91,8 @@ std::string explain_reason(const Verdict& v) {
   switch (v.reason) {
     case Reason::fresh:
       return fmt::format("asks for a sign-in {}; your last was {} on this device", every(v.session), ago(v));
+    case Reason::identity_provider:
+      return "is an OpenID provider, which everybody may reach to sign in";
     case Reason::unprotected:
       return v.kind == VerdictKind::allow
                  ? "belongs to no resource, and this office lets such traffic through"

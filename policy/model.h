@@ -134,6 +134,13 @@ struct Token {
   bool revoked = false;
 };
 
+// Where an OpenID provider is, over TCP: reachable before anybody is signed in (semantics 14).
+struct ProviderPlace {
+  std::string host;  // canonical
+  IpAddress address;
+  std::uint16_t port = 443;
+};
+
 // Everything that decide() needs to know of the office, as the store holds it at one instant.
 struct OfficeData {
   std::int64_t version = 0;  // the store's office_version
@@ -142,6 +149,7 @@ struct OfficeData {
   std::vector<Device> devices;
   std::vector<Resource> resources;
   std::vector<HostAddress> host_addresses;  // an address that a target's host has is protected as that host
+  std::vector<ProviderPlace> providers;     // of those that are enabled
   std::vector<Policy> policies;             // in order: the first that matches decides
   std::vector<Token> tokens;                // revoked and expired ones too: a refusal can say whose it was
   std::optional<Seconds> session_max;

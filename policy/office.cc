@@ -70,6 +70,40 @@ Office::Office(OfficeData data)
   }
   gather_facts();
   gather_named_ports();
+  gather_providers();
+}
+
+// A resource that is about this very server: its one address, or a host that is there.
+bool Office::named_itself(const ProviderPlace& place) const {
+  const auto there = [&](const Target& t) {
+    if (t.protocol != Protocol::tcp || !t.ports.contains(place.port)) return false;
+    if (!t.host)
+      return t.prefix.bits == (place.address.is_v4() ? 32 : 128) && t.prefix.contains(place.address);
+    if (t.host->wildcard()) return false;
+    return t.host->text() == place.host ||
+           std::any_of(data_.host_addresses.begin(), data_.host_addresses.end(),
+                       [&](const HostAddress& h) { return h.host == *t.host && h.address == place.address; });
+  };
+  return std::any_of(data_.resources.begin(), data_.resources.end(), [&](const Resource& r) {
+    return std::any_of(r.targets.begin(), r.targets.end(), there);
+  });
+}
+
+void Office::gather_providers() {
+  for (const ProviderPlace& p : data_.providers) {
+    if (!named_itself(p)) provider_places_.emplace_back(p.address, p.port);
+  }
+  sort_unique(provider_places_);
+}
+
+bool Office::is_provider(const IpAddress& address, std::uint16_t port, Protocol protocol) const noexcept {
+  return protocol == Protocol::tcp &&
+         std::binary_search(provider_places_.begin(), provider_places_.end(), std::pair(address, port));
+}
+
+bool Office::is_provider_host(std::string_view name) const noexcept {
+  return std::any_of(data_.providers.begin(), data_.providers.end(),
+                     [&](const ProviderPlace& p) { return p.host == name; });
 }
 
 void Office::gather_facts() {

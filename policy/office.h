@@ -57,6 +57,11 @@ class Office {
     return !named_ports_[0].empty() || !named_ports_[1].empty();
   }
   [[nodiscard]] bool is_named(std::string_view name) const noexcept { return names_.holds(name); }
+  // Whether a provider is there that is reachable before anybody is signed in: not where a resource names
+  // this very address or host, which is then what counts.
+  [[nodiscard]] bool is_provider(const IpAddress& address, std::uint16_t port,
+                                 Protocol protocol) const noexcept;
+  [[nodiscard]] bool is_provider_host(std::string_view name) const noexcept;
   // Whether some resource names hosts at this port: then a flow's name matters, and has to be heard.
   [[nodiscard]] bool hears_names(std::uint16_t port, Protocol protocol) const noexcept;
 
@@ -98,6 +103,8 @@ class Office {
   }
   void gather_facts();
   void gather_named_ports();
+  void gather_providers();
+  [[nodiscard]] bool named_itself(const ProviderPlace& place) const;
 
   OfficeData data_;
   PrefixTable prefixes_;
@@ -109,6 +116,7 @@ class Office {
   std::vector<UserId> policy_users_;
   std::vector<GroupId> policy_groups_, user_groups_;
   std::vector<std::uint32_t> user_groups_at_;
+  std::vector<std::pair<IpAddress, std::uint16_t>> provider_places_;  // sorted
   std::unordered_map<UserId, std::uint32_t> users_;
   std::unordered_map<DeviceId, std::uint32_t> devices_;
   std::unordered_map<ResourceId, std::uint32_t> resources_;

@@ -139,7 +139,7 @@ void Lease::begin() {
 }
 
 bool Lease::unremarkable() const {
-  return !on_record_ && way_ == Way::intercepted && ruling_.reason == Reason::unprotected;
+  return !on_record_ && way_ == Way::intercepted && concerns_nobody(ruling_.reason);
 }
 
 void Lease::end(std::string_view cause) {
@@ -220,7 +220,7 @@ Lease::Cause Lease::rejudge() {
   const Ruling again = verdict(now);
   // A flow that began without a user (unprotected, or only observed) is nobody's to lose.
   const bool same_user = again.user == ruling_.user || ruling_.user == UserId::none;
-  if (again.passes() && (same_user || again.observed || again.reason == Reason::unprotected)) {
+  if (again.passes() && (same_user || again.observed || concerns_nobody(again.reason))) {
     term_ = Term::within;  // renewed in time: as if it had never run out
     ruling_ = again;
     if (begun_) promise();

@@ -90,7 +90,7 @@ Status NameKeeper::follow_store() {
   auto version = office_version(db_);
   if (!version) return version.error();
   if (*version == office_version_) return Done{};
-  auto hosts = list_target_hosts(db_);
+  auto hosts = list_known_hosts(db_);
   if (!hosts) return hosts.error();
   auto stored = list_host_addresses(db_);
   if (!stored) return stored.error();

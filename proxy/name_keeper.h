@@ -39,7 +39,7 @@ class NameKeeper {
   std::string path_;
   Database db_;
   std::unique_ptr<Resolver> resolver_;
-  std::vector<HostPattern> hosts_;  // that targets name
+  std::vector<HostPattern> hosts_;  // that targets name, and those of providers
   std::int64_t office_version_ = -1;
   std::map<std::string, BootTime, std::less<>> asked_;  // when each name was looked up last
   std::set<std::string> asking_;

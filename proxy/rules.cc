@@ -105,6 +105,11 @@ std::string tables_script(const Family& f, const RulesInput& input) {
                          protocol, protocol);
       }
     }
+    for (const Endpoint& p : input.providers) {
+      if (p.address.is_v4() != f.v4) continue;
+      s += fmt::format("-A NIGHTLATCH-REFUSE -d {} -p tcp -m tcp --dport {} -j RETURN\n", p.address.text(),
+                       p.port);
+    }
     s += "-A NIGHTLATCH-REFUSE -m conntrack --ctdir REPLY -j RETURN\n";
     s += "-A NIGHTLATCH-REFUSE -p tcp -j REJECT --reject-with tcp-reset\n";
     s += fmt::format("-A NIGHTLATCH-REFUSE -j REJECT --reject-with {}\n", f.udp_refusal);
@@ -196,6 +201,9 @@ Result<RulesInput> load_rules_input(Database& store) {
   input.targets.erase(std::unique(input.targets.begin(), input.targets.end()), input.targets.end());
   input.unprotected = office->unprotected_allowed;
   input.resolvers = office_resolvers();
+  for (const ProviderPlace& p : office->providers) input.providers.push_back({p.address, p.port});
+  std::sort(input.providers.begin(), input.providers.end());
+  input.providers.erase(std::unique(input.providers.begin(), input.providers.end()), input.providers.end());
   auto lan = get_setting(store, "lan");
   if (!lan) return lan.error();
   for (const std::string_view part : split(*lan, ',')) {

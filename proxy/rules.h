@@ -27,6 +27,7 @@ struct RulesInput {
   std::vector<Target> targets;       // of all resources
   bool unprotected = true;           // whether what is in no resource is forwarded
   std::vector<IpAddress> resolvers;  // the office's, which nobody needs to sign in for
+  std::vector<Endpoint> providers;   // OpenID providers, over TCP: likewise
   bool operator==(const RulesInput&) const = default;
 };
 [[nodiscard]] Result<RulesInput> load_rules_input(Database& store);

@@ -55,7 +55,7 @@ void TcpFlow::start() {
 
 // What no resource is about never crowds out what some resource is.
 bool TcpFlow::keep_to_share() {
-  const bool unprotected = lease_.ruling().reason == Reason::unprotected;
+  const bool unprotected = concerns_nobody(lease_.ruling().reason);
   if (unprotected && share_.empty()) {
     std::string share = "unprotected/" + lease_.owner();
     if (!host_.take_share(share, host_.judge().max_flows() / 8 + 1)) return false;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "policy/parse.h"
+#include "store/providers.h"
 #include "store/rows.h"
 
 namespace nightlatch {
@@ -13,7 +14,7 @@ Error damaged(const Error& e) {
 }
 
 Status forget_unnamed(Database& db) {
-  auto hosts = list_target_hosts(db);
+  auto hosts = list_known_hosts(db);
   if (!hosts) return hosts.error();
   std::vector<std::string> gone;
   NL_TRY(each_row(db.prepare("SELECT DISTINCT host FROM host_address"), [&](Statement& s) -> Status {
@@ -41,6 +42,35 @@ Result<std::vector<HostPattern>> list_target_hosts(Database& db) {
   std::sort(hosts.begin(), hosts.end());
   hosts.erase(std::unique(hosts.begin(), hosts.end()), hosts.end());
   return hosts;
+}
+
+Result<std::vector<HostPattern>> list_known_hosts(Database& db) {
+  auto hosts = list_target_hosts(db);
+  if (!hosts) return hosts.error();
+  auto providers = list_provider_hosts(db);
+  if (!providers) return providers.error();
+  for (const ProviderHost& p : *providers) {
+    if (IpAddress::parse(p.host)) continue;
+    if (auto host = HostPattern::from_stored(p.host, "host")) hosts->push_back(*std::move(host));
+  }
+  std::sort(hosts->begin(), hosts->end());
+  hosts->erase(std::unique(hosts->begin(), hosts->end()), hosts->end());
+  return hosts;
+}
+
+Result<std::vector<ProviderPlace>> list_provider_places(Database& db) {
+  auto providers = list_provider_hosts(db);
+  if (!providers) return providers.error();
+  auto addresses = list_host_addresses(db);
+  if (!addresses) return addresses.error();
+  std::vector<ProviderPlace> places;
+  for (const ProviderHost& p : *providers) {
+    if (const auto address = IpAddress::parse(p.host)) places.push_back({p.host, *address, p.port});
+    for (const HostAddress& h : *addresses) {
+      if (h.host.text() == p.host) places.push_back({p.host, h.address, p.port});
+    }
+  }
+  return places;
 }
 
 Result<std::vector<HostAddress>> list_host_addresses(Database& db) {

@@ -12,6 +12,10 @@ namespace nightlatch {
 
 // The hosts that targets name, each once.
 [[nodiscard]] Result<std::vector<HostPattern>> list_target_hosts(Database& db);
+// These and the names of providers: all whose addresses are looked up.
+[[nodiscard]] Result<std::vector<HostPattern>> list_known_hosts(Database& db);
+// Where providers are, as far as is known.
+[[nodiscard]] Result<std::vector<ProviderPlace>> list_provider_places(Database& db);
 [[nodiscard]] Result<std::vector<HostAddress>> list_host_addresses(Database& db);
 // Those of hosts that no target names any more go by themselves.
 [[nodiscard]] Status change_host_addresses(Database& db, const std::vector<HostAddress>& added,

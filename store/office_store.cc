@@ -293,6 +293,9 @@ Status load_access(Database& db, OfficeData& office) {
   auto host_addresses = list_host_addresses(db);
   if (!host_addresses) return host_addresses.error();
   office.host_addresses = std::move(*host_addresses);
+  auto providers = list_provider_places(db);
+  if (!providers) return providers.error();
+  office.providers = std::move(*providers);
   NL_TRY(each(
       db,
       "SELECT id, name, deny, anyone, session_s, mfa_s, on_expiry, hours, idle_s, min_binding FROM policy "

@@ -163,34 +163,38 @@ Result<std::optional<std::string>> sealed_secret(Database& db, ProviderId id) {
   return *row ? std::optional(query->text(0)) : std::optional<std::string>();
 }
 
-Status set_provider_hosts(Database& db, ProviderId id, const std::vector<std::string>& hosts) {
+Status set_provider_hosts(Database& db, ProviderId id, const std::vector<ProviderHost>& hosts) {
   auto tx = Transaction::begin(db);
   if (!tx) return tx.error();
+  std::vector<ProviderHost> gone;
+  auto query = db.prepare("SELECT host, port FROM provider_host WHERE provider_id = ?");
+  if (query) query->bind(1, raw(id));
+  NL_TRY(each_row(std::move(query), [&](Statement& s) -> Status {
+    const ProviderHost known{s.text(0), static_cast<std::uint16_t>(s.integer(1))};
+    if (std::find(hosts.begin(), hosts.end(), known) == hosts.end()) gone.push_back(known);
+    return Done{};
+  }));
+  for (const ProviderHost& h : gone) {
+    NL_TRY(db.run("DELETE FROM provider_host WHERE provider_id = ? AND host = ? AND port = ?",
+                  {raw(id), h.host, std::int64_t{h.port}}));
+  }
   // Nothing is written when nothing changes: each change makes the gate look again.
-  auto known = list_provider_hosts(db);
-  if (!known) return known.error();
-  NL_TRY(each_row(db.prepare(fmt::format("SELECT host FROM provider_host WHERE provider_id = {}", raw(id))),
-                  [&](Statement& s) -> Status {
-                    const std::string host = s.text(0);
-                    if (std::find(hosts.begin(), hosts.end(), host) != hosts.end()) return Done{};
-                    return db.run("DELETE FROM provider_host WHERE provider_id = ? AND host = ?",
-                                  {raw(id), host});
-                  }));
-  for (const std::string& host : hosts) {
-    NL_TRY(db.run("INSERT INTO provider_host VALUES (?, ?) ON CONFLICT DO NOTHING", {raw(id), host}));
+  for (const ProviderHost& h : hosts) {
+    NL_TRY(db.run(
+        "INSERT INTO provider_host SELECT id, ?2, ?3 FROM provider WHERE id = ?1 ON CONFLICT DO NOTHING",
+        {raw(id), h.host, std::int64_t{h.port}}));
   }
   return tx->commit();
 }
 
-Result<std::vector<std::string>> list_provider_hosts(Database& db) {
-  std::vector<std::string> hosts;
-  NL_TRY(each_row(
-      db.prepare("SELECT DISTINCT host FROM provider_host JOIN provider ON provider.id = provider_id "
-                 "WHERE enabled ORDER BY host"),
-      [&](Statement& s) -> Status {
-        hosts.push_back(s.text(0));
-        return Done{};
-      }));
+Result<std::vector<ProviderHost>> list_provider_hosts(Database& db) {
+  std::vector<ProviderHost> hosts;
+  NL_TRY(each_row(db.prepare("SELECT DISTINCT host, port FROM provider_host JOIN provider ON provider.id = "
+                             "provider_id WHERE enabled ORDER BY host, port"),
+                  [&](Statement& s) -> Status {
+                    hosts.push_back({s.text(0), static_cast<std::uint16_t>(s.integer(1))});
+                    return Done{};
+                  }));
   return hosts;
 }
 

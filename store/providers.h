@@ -50,8 +50,12 @@ using SealSecret = std::function<Result<std::string>(ProviderId)>;
 [[nodiscard]] Result<std::optional<std::string>> sealed_secret(Database& db, ProviderId id);
 
 // The hosts that the provider's documents name, beside its issuer's. Replaces what was known.
-[[nodiscard]] Status set_provider_hosts(Database& db, ProviderId id, const std::vector<std::string>& hosts);
-[[nodiscard]] Result<std::vector<std::string>> list_provider_hosts(
-    Database& db);  // of enabled ones, each once
+struct ProviderHost {
+  std::string host;  // a name or an address, in lower case
+  std::uint16_t port = 443;
+  auto operator<=>(const ProviderHost&) const = default;
+};
+[[nodiscard]] Status set_provider_hosts(Database& db, ProviderId id, const std::vector<ProviderHost>& hosts);
+[[nodiscard]] Result<std::vector<ProviderHost>> list_provider_hosts(Database& db);  // of enabled ones, once
 
 }  // namespace nightlatch

@@ -264,7 +264,8 @@ CREATE TABLE provider (
 CREATE TABLE provider_host (
   provider_id INTEGER NOT NULL REFERENCES provider ON DELETE CASCADE,
   host        TEXT NOT NULL,
-  PRIMARY KEY (provider_id, host)
+  port        INTEGER NOT NULL CHECK (port BETWEEN 1 AND 65535),
+  PRIMARY KEY (provider_id, host, port)
 ) STRICT, WITHOUT ROWID;
 
 -- Who somebody is at a provider: the issuer is the provider's, and each provider has one.

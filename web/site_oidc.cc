@@ -412,10 +412,10 @@ void Site::oidc_audit(const VisitPtr& v, const Provider& provider, const Provide
 // The hosts that its documents name are reachable before anybody is signed in (semantics 14): the gate reads
 // them.
 void Site::learn_hosts(const Provider& provider, const ProviderMetadata& at) {
-  std::vector<std::string> hosts;
+  std::vector<ProviderHost> hosts;
   for (const std::string& url : {provider.issuer, at.authorization_endpoint, at.token_endpoint, at.jwks_uri,
                                  at.userinfo_endpoint, at.end_session_endpoint}) {
-    if (!url.empty()) hosts.push_back(host_of_provider_url(url));
+    if (!url.empty()) hosts.push_back({host_of_provider_url(url), port_of_provider_url(url)});
   }
   const bool posted =
       writer_.post([id = provider.id, hosts](Database& db) { return set_provider_hosts(db, id, hosts); },

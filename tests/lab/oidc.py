@@ -1,6 +1,7 @@
 """OpenID providers for the office: a real one and a rogue, both at id.office.example beyond the gate, over TLS with a CA of
 their own."""
 import json
+import os
 import pathlib
 import subprocess
 
@@ -19,9 +20,9 @@ def certificate(office: Office) -> tuple[str, str, str]:
     def openssl(*arguments: str) -> None:
         subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True)
     (folder / "leaf.ext").write_text(f"subjectAltName=DNS:{HOST}\n")
-    openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "ca.key", "-out", "ca.pem", "-days", "2", "-subj",
+    openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", "ca.key", "-out", "ca.pem", "-days", "2", "-subj",
             "/CN=provider CA", "-addext", "basicConstraints=critical,CA:TRUE")
-    openssl("req", "-newkey", "rsa:2048", "-nodes", "-keyout", "leaf.key", "-out", "leaf.csr", "-subj", f"/CN={HOST}")
+    openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", "leaf.key", "-out", "leaf.csr", "-subj", f"/CN={HOST}")
     openssl("x509", "-req", "-in", "leaf.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "2", "-extfile",
             "leaf.ext", "-out", "leaf.pem")
     return tuple(str(folder / name) for name in ("ca.pem", "leaf.pem", "leaf.key"))
@@ -67,22 +68,25 @@ class Provider:
 def names(office: Office) -> None:
     for ns in (office.gate_ns, office.alice.ns, office.bob.ns, office.server_ns):
         ns.hosts({office.PORTAL: office.GATE[4], HOST: office.NEWS[4]})
+    # Whoever asks for an IPv6 address too is told at once that there is no resolver.
+    office.server_ns.resolver("127.0.0.1")
 
 
 def install_node() -> None:
     """What tests/web/run installs too."""
     if not (ROOT / "tests/web/node_modules/oidc-provider").is_dir():
         subprocess.run(["npm", "ci", "--no-audit", "--no-fund"], cwd=ROOT / "tests/web", check=True, timeout=300,
-                       env={"PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD": "1", **__import__("os").environ}, stdout=subprocess.DEVNULL)
+                       env={**os.environ, "PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD": "1"}, stdout=subprocess.DEVNULL)
 
 
-def start(office: Office, script: str, *options: str, session: str = "1h") -> Provider:
-    """An office with the provider `corp`, whose alice is alice here."""
+def start(office: Office, script: str, *options: str, session: str = "1h", before=lambda office: None) -> Provider:
+    """An office with the provider `corp`, once `before` has been called on its store."""
     names(office)
     files = certificate(office)
     office.init(session)
     office.cli("provider", "add", "corp", "--issuer", ISSUER, "--client-id", "gate", "--secret-file", "-", "--ca", files[0],
                *options, input=SECRET + "\n")
+    before(office)
     office.serve()
     (office.folder / "portal-ca.pem").write_text(office.ca())
     return Provider(office, script, files)

@@ -10,7 +10,7 @@
 namespace nightlatch {
 namespace {
 
-constexpr int kReasons = static_cast<int>(Reason::binding_too_weak) + 1;
+constexpr int kReasons = static_cast<int>(Reason::identity_provider) + 1;
 
 Verdict verdict(Reason reason, Seconds session, std::optional<Millis> age) {
   Verdict v;

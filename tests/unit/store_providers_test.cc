@@ -1,0 +1,142 @@
+// Providers, who their people are here, and their groups.
+#include "store/access.h"
+#include "store/identities.h"
+#include "store/people.h"
+#include "store/providers.h"
+#include "store_fixture.h"
+
+namespace nightlatch {
+namespace {
+
+class ProvidersTest : public TemporaryStore {
+ protected:
+  void SetUp() override {
+    TemporaryStore::SetUp();
+    ASSERT_TRUE(add_user(db(), "alice", std::nullopt, {"staff"}).ok());
+    add("corp", false);
+  }
+  Provider add(const std::string& name, bool create) {
+    NewProvider p;
+    p.name = name;
+    p.issuer = "https://" + name + ".example";
+    p.client_id = "gate";
+    p.algorithms = {"RS256", "ES256"};
+    p.scopes = {"email"};
+    p.create_users = create;
+    EXPECT_TRUE(
+        add_provider(db(), p, [](ProviderId id) -> Result<std::string> { return secret_purpose(id); }).ok());
+    return *find_provider(db(), name);
+  }
+  ArrivedPerson arrive(const Provider& p, const std::string& subject, const std::string& wanted = "",
+                       std::optional<std::vector<std::string>> groups = {}, const std::string& session = "") {
+    auto person = person_of(db(), p, {subject, wanted, session, std::move(groups)}, from_ms(1'000));
+    EXPECT_TRUE(person.ok());
+    return person ? *person : ArrivedPerson();
+  }
+  std::vector<std::string> groups(const char* user) { return find_user(db(), user)->groups; }
+};
+
+TEST_F(ProvidersTest, AreKeptAsTheyWereGiven) {
+  const Provider p = *find_provider(db(), "CORP");
+  EXPECT_EQ(p.name, "corp");
+  EXPECT_EQ(p.algorithms, std::vector<std::string>({"RS256", "ES256"}));
+  EXPECT_TRUE(p.enabled && p.has_secret && p.mfa_acr.empty());
+  EXPECT_EQ(**sealed_secret(db(), p.id), secret_purpose(p.id));
+  NewProvider again = p;
+  again.name = "other";
+  EXPECT_EQ(add_provider(db(), again, {}).error().kind, ErrorKind::conflict) << "one provider an issuer";
+  again.issuer = "https://other.example";
+  for (const char* name : {"corp", "local", "a@b", ""}) {
+    again.name = name;
+    EXPECT_FALSE(add_provider(db(), again, {}).ok()) << name;
+  }
+  ASSERT_TRUE(join_group(db(), "alice", "it@later").ok());
+  again.name = "later";
+  EXPECT_EQ(add_provider(db(), again, {}).error().kind, ErrorKind::conflict)
+      << "its groups have members already";
+}
+
+TEST_F(ProvidersTest, ASubjectIsNobodyUntilItIsLinked) {
+  const Provider corp = *find_provider(db(), "corp");
+  EXPECT_EQ(arrive(corp, "s-1", "alice").kind, ArrivedPerson::Kind::unknown) << "a name is no proof";
+  ASSERT_TRUE(link_identity(db(), "corp", "s-1", "alice", from_ms(1)).ok());
+  EXPECT_EQ(link_identity(db(), "corp", "s-1", "alice", from_ms(1)).error().kind, ErrorKind::conflict);
+  EXPECT_EQ(link_identity(db(), "corp", "s-2", "nobody", from_ms(1)).error().kind, ErrorKind::not_found);
+  EXPECT_FALSE(link_identity(db(), "corp", "", "alice", from_ms(1)).ok());
+  EXPECT_EQ(arrive(corp, "s-1").name, "alice");
+  EXPECT_EQ(arrive(corp, "S-1").kind, ArrivedPerson::Kind::unknown) << "subjects are exact";
+  EXPECT_EQ(arrive(add("other", false), "s-1").kind, ArrivedPerson::Kind::unknown)
+      << "another issuer's subject";
+  ASSERT_TRUE(set_user_enabled(db(), "alice", false).ok());
+  EXPECT_EQ(arrive(corp, "s-1").kind, ArrivedPerson::Kind::disabled);
+  ASSERT_TRUE(unlink_identity(db(), "corp", "s-1").ok());
+  EXPECT_EQ(unlink_identity(db(), "corp", "s-1").error().kind, ErrorKind::not_found);
+  EXPECT_EQ(arrive(corp, "s-1").kind, ArrivedPerson::Kind::unknown);
+}
+
+TEST_F(ProvidersTest, ANewUserNeverTakesOverAName) {
+  const Provider made = add("made", true);
+  for (const char* name : {"alice", "ALICE"})
+    EXPECT_EQ(arrive(made, "s-1", name).kind, ArrivedPerson::Kind::name_taken);
+  for (const char* name : {"", "a b", "-x"})
+    EXPECT_EQ(arrive(made, "s-1", name).kind, ArrivedPerson::Kind::no_name);
+  const ArrivedPerson carol = arrive(made, "s-1", "carol");
+  EXPECT_EQ(carol.kind, ArrivedPerson::Kind::created);
+  EXPECT_EQ(arrive(made, "s-1", "somebody-else").name, "carol") << "a changed claim changes nobody";
+  EXPECT_EQ(arrive(made, "s-2", "carol").kind, ArrivedPerson::Kind::name_taken);
+  EXPECT_FALSE(find_user(db(), "carol")->has_password);
+  ASSERT_TRUE(set_provider_enabled(db(), "made", false).ok());
+  EXPECT_FALSE(person_of(db(), made, {"s-1", "", "", {}}, from_ms(1)).ok()) << "disabled in the meantime";
+}
+
+TEST_F(ProvidersTest, GroupsOfTheProviderAreItsOwn) {
+  const Provider corp = *find_provider(db(), "corp");
+  ASSERT_TRUE(link_identity(db(), "corp", "s-1", "alice", from_ms(1)).ok());
+  const ArrivedPerson first = arrive(corp, "s-1", "", {{"Finance", "/ops", "with blank", "staff"}});
+  EXPECT_EQ(first.groups_left_out, 1U);
+  EXPECT_EQ(groups("alice"), std::vector<std::string>({"finance@corp", "ops@corp", "staff", "staff@corp"}));
+  arrive(corp, "s-1");
+  EXPECT_EQ(groups("alice").size(), 4U) << "not asked";
+  arrive(corp, "s-1", "", {{"ops"}});
+  EXPECT_EQ(groups("alice"), std::vector<std::string>({"ops@corp", "staff"}));
+  EXPECT_FALSE(join_group(db(), "alice", "boss@corp").ok()) << "by hand nobody gets in";
+  EXPECT_FALSE(join_group(db(), "alice", "boss@CORP").ok());
+  ASSERT_TRUE(add_resource(db(), "wiki", {Target{*Prefix::parse("10.88.0.2/32"), PortRange{80, 80}}}).ok());
+  NewPolicy policy;
+  policy.name = "p";
+  policy.resources = {"wiki"};
+  policy.groups = {"Boss@corp"};
+  EXPECT_TRUE(add_policy(db(), policy).ok()) << "a policy may name it before anybody is in it";
+  arrive(corp, "s-1", "", {{"boss"}});
+  EXPECT_EQ(groups("alice"), std::vector<std::string>({"boss@corp", "staff"}));
+  ASSERT_TRUE(remove_provider(db(), "corp").ok());
+  EXPECT_EQ(groups("alice"), std::vector<std::string>({"staff"}));
+}
+
+TEST_F(ProvidersTest, ALogoutTokenIsGoodOnce) {
+  const Provider corp = *find_provider(db(), "corp");
+  ASSERT_TRUE(link_identity(db(), "corp", "s-1", "alice", from_ms(1)).ok());
+  arrive(corp, "s-1", "", {}, "sid-1");
+  const auto use = [&](const LogoutNotice& notice) {
+    auto used = use_logout_token(db(), corp.id, notice, from_ms(5'000));
+    EXPECT_TRUE(used.ok());
+    return !*used ? std::string("used") : (*used)->empty() ? std::string("nobody") : (**used)[0].name;
+  };
+  EXPECT_EQ(use({"s-1", "", "j1"}), "alice");
+  EXPECT_EQ(use({"s-1", "", "j1"}), "used");
+  EXPECT_EQ(use({"", "sid-1", "j2"}), "alice");
+  EXPECT_EQ(use({"", "sid-2", "j3"}), "nobody");
+  EXPECT_EQ(use({"s-2", "sid-1", "j4"}), "nobody") << "the subject counts where there is one";
+}
+
+TEST_F(ProvidersTest, HostsAreThoseOfEnabledOnes) {
+  const Provider corp = *find_provider(db(), "corp");
+  ASSERT_TRUE(set_provider_hosts(db(), corp.id, {{"a.example", 443}, {"b.example", 443}}).ok());
+  ASSERT_TRUE(set_provider_hosts(db(), corp.id, {{"b.example", 443}, {"c.example", 8443}}).ok());
+  EXPECT_EQ(*list_provider_hosts(db()), std::vector<ProviderHost>({{"b.example", 443}, {"c.example", 8443}}));
+  ASSERT_TRUE(set_provider_enabled(db(), "corp", false).ok());
+  EXPECT_TRUE(list_provider_hosts(db())->empty());
+}
+
+}  // namespace
+}  // namespace nightlatch
