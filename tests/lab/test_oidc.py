@@ -3,6 +3,7 @@ import contextlib
 import json
 import pathlib
 import re
+import ssl
 import threading
 import time
 
@@ -155,11 +156,12 @@ def test_its_hosts_are_reachable_before_anybody_is_signed_in(office):
     oidc.install_node()
     corp = oidc.start(office, "real_provider.mjs", before=strict)
     where = (office.NEWS[4], 443)
+    tls = ssl.create_default_context(cafile=corp.files[0])
 
     def reaches() -> bool:
         with contextlib.suppress(OSError), office.alice.open(*where) as sock:
-            sock.sendall(b"nonsense\r\n\r\n")
-            return sock.recv(100) != b""
+            with tls.wrap_socket(sock, server_hostname=oidc.HOST):
+                return True
         return False
     until(reaches, 15, "the provider, from a laptop that nobody is signed in on")
     verdict = office.explain(office.alice, *where)
