@@ -24,6 +24,7 @@ enum class Words : std::uint8_t {
   resource,
   policy,
   token,
+  certificate,
   setting,
   command
 };

@@ -34,6 +34,8 @@ std::string source(Words words, const std::vector<std::string>& choices) {
       return "@names policy";
     case Words::token:
       return "@names token";
+    case Words::certificate:
+      return "@names certificate";
     case Words::setting:
       return "@names setting";
     case Words::command: {
