@@ -25,6 +25,7 @@ enum class Words : std::uint8_t {
   policy,
   token,
   provider,
+  certificate,
   setting,
   command
 };

@@ -36,6 +36,8 @@ std::string source(Words words, const std::vector<std::string>& choices) {
       return "@names token";
     case Words::provider:
       return "@names provider";
+    case Words::certificate:
+      return "@names certificate";
     case Words::setting:
       return "@names setting";
     case Words::command: {

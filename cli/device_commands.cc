@@ -75,9 +75,16 @@ Result<int> run_add(Context& context) {
     if (!address) return address.error();
     device.addresses.push_back(*address);
   }
-  if (!device.mac && device.addresses.empty()) {
+  device.unseen = context.given("unseen");
+  const bool seen = device.mac || !device.addresses.empty();
+  if (device.unseen && seen) {
+    return Error::usage("--unseen: together with --mac or --address it would be ambiguous",
+                        "say one or the other");
+  }
+  if (!device.unseen && !seen) {
     return Error::usage("device add: neither --mac nor --address is given",
-                        "for example --mac aa:bb:cc:dd:ee:ff, or --address 10.9.0.7 for one behind a router");
+                        "for example --mac aa:bb:cc:dd:ee:ff, or --address 10.9.0.7 for one behind a router; "
+                        "--unseen for a machine that will prove itself by a token or a certificate");
   }
   device.shared = context.given("shared");
   Result<Database> db = context.open_write();
@@ -211,11 +218,14 @@ std::vector<Command> device_commands() {
              .kind = Option::Kind::list,
              .value = "ADDRESS",
              .help = "its address, when it is behind a router"},
+            {.name = "unseen",
+             .help = "it is known by where it first proves itself, by a token or a certificate"},
             {.name = "shared", .help = "several people use it at once: its address identifies nobody"},
             user_option("whose device it is")},
        .examples = {{"device add alice-laptop --mac 3c:22:fb:01:02:03 --user alice"},
                     {"device add terminal-server --address 10.9.0.7 --shared",
-                     "behind a router, used by many"}},
+                     "behind a router, used by many"},
+                    {"device add nas --unseen", "then: token add --device nas"}},
        .run = run_add},
       {.noun = "device",
        .verb = "list",

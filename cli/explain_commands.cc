@@ -17,6 +17,7 @@
 #include "store/access.h"
 #include "store/office_store.h"
 #include "store/people.h"
+#include "store/proofs.h"
 #include "store/sessions.h"
 
 namespace nightlatch::cli {
@@ -84,12 +85,29 @@ struct Who {
   std::optional<Presence> presence;
   bool signed_in = false;
   std::optional<UserId> credential;  // as if this user sent one that is good
+  const Token* token = nullptr;      // as if the machine sent this one
+  std::vector<Proof> proofs;
 };
 
 Result<Who> find_user_of(Context& context, Database& db, const Office& office, const Device* device) {
   Who who;
   const bool named = context.given("user");
   const bool credential = context.given("credential");
+  if (context.given("token")) {
+    if (named || credential) {
+      return Error::usage("--token: together with --user or --credential it would be ambiguous",
+                          "say one or the other");
+    }
+    for (const Token& t : office.data().tokens) {
+      if (!t.revoked && lower(t.name) == lower(context.value("token"))) who.token = &t;
+    }
+    if (who.token == nullptr || who.token->device == DeviceId::none) {
+      return Error::not_found(
+          fmt::format("--token: there is no machine's token '{}' in use", printable(context.value("token"))),
+          "see: nightlatch token list");
+    }
+    return who;
+  }
   if (named && credential) {
     return Error::usage("--credential: together with --user it would be ambiguous", "say one or the other");
   }
@@ -137,6 +155,18 @@ Verdict judge(const Office& office, const Question& q, const Destination& to) {
   return v;
 }
 
+bool for_machines(const Policy& policy) { return !policy.tokens.empty() || !policy.certificates.empty(); }
+
+bool concerns_machine(const Policy& policy, const Question& q) {
+  const auto among = [](const auto& list, auto id) {
+    return std::find(list.begin(), list.end(), id) != list.end();
+  };
+  if (q.who.token != nullptr) return among(policy.tokens, q.who.token->id);
+  return std::any_of(q.who.proofs.begin(), q.who.proofs.end(), [&](const Proof& p) {
+    return among(policy.tokens, p.token) || among(policy.certificates, p.certificate);
+  });
+}
+
 bool concerns(const Policy& policy, const User* user) {
   if (user == nullptr || policy.anyone) return true;
   if (std::find(policy.users.begin(), policy.users.end(), user->id) != policy.users.end()) return true;
@@ -164,7 +194,9 @@ std::vector<Record> considered(const Office& office, const Question& q, const De
     if (&p == v.policy) {
       outcome = "decides";
       decided = true;
-    } else if (!concerns(p, q.who.user)) {
+    } else if (for_machines(p) && !concerns_machine(p, q)) {
+      outcome = "not proven";
+    } else if (!for_machines(p) && (q.who.token != nullptr || !concerns(p, q.who.user))) {
       outcome = "other user";
     } else if (p.terms.hours && !p.terms.hours->contains(q.at, office.data().utc_offset)) {
       outcome = "outside its hours";
@@ -179,6 +211,14 @@ std::vector<Record> considered(const Office& office, const Question& q, const De
     records.push_back(std::move(record));
   }
   return records;
+}
+
+// By what the machine was let in.
+Record::Value machine_of_verdict(const Office& office, const Question& q, const Verdict& v) {
+  if (const Token* t = q.who.token != nullptr ? q.who.token : office.token(v.token))
+    return "token " + t->name;
+  const Certificate* c = office.certificate(v.certificate);
+  return c != nullptr ? Record::Value("certificate " + c->name) : Record::Value();
 }
 
 Record answer(const Office& office, const Question& q, const Destination& to, const Verdict& v) {
@@ -199,9 +239,10 @@ Record answer(const Office& office, const Question& q, const Destination& to, co
       .add_time("until", v.until)
       .add("user", name_or_null(q.who.user))
       .add("signed_in", Record::Value(q.who.signed_in))
+      .add("machine", machine_of_verdict(office, q, v))
       .add("device", name_or_null(q.from.device))
       .add("mac", q.from.mac ? Record::Value(q.from.mac->text()) : Record::Value())
-      .add("binding", to_text(q.subject.binding))
+      .add("binding", to_text(binding_of(office, q.subject, q.at)))
       .add("resource", name_or_null(v.resource))
       .add("destination", text_of(to))
       .add("names", Record::Value(std::vector<std::string>(to.names.begin(), to.names.end())))
@@ -224,6 +265,7 @@ void print_for_people(Context& context, const Record& record) {
   out << "why          " << text("why") << " (" << text("reason") << ")\n";
   out << "policy       " << text("policy") << "\n";
   out << "user         " << text("user");
+  if (text("machine") != "-") out << "\nmachine      " << text("machine");
   if (text("user") != "-" && text("signed_in") == "no") out << ", not signed in on this device";
   out << "\ndevice       " << text("device") << " (known by " << text("binding") << ")\n";
   out << "destination  " << text("destination")
@@ -268,6 +310,23 @@ Result<int> run_explain(Context& context) {
                .presence = q.who.presence,
                .binding = on_link ? Binding::mac : Binding::address,
                .clock_set_back = set_back(*clock, wall_now())};
+  if (q.from.device != nullptr && office.has_machines()) {
+    const Device& d = *q.from.device;
+    const std::string place = q.from.mac            ? q.from.mac->text()
+                              : q.from.address      ? q.from.address->text()
+                              : d.mac               ? d.mac->text()
+                              : d.addresses.empty() ? std::string()
+                                                    : d.addresses.front().text();
+    Result<std::vector<Proof>> proofs = proofs_of(*db, d.id, place);
+    if (!proofs) return proofs.error();
+    q.who.proofs = std::move(*proofs);
+    q.subject.proofs = q.who.proofs;
+  }
+  if (q.who.token != nullptr) {
+    q.subject.presence.reset();
+    q.subject.credential = SentCredential{q.who.token, q.at};
+    q.subject.binding = Binding::credential;
+  }
   Token token;
   if (q.who.credential) {
     token.user = *q.who.credential;
@@ -311,6 +370,8 @@ std::vector<Command> explain_commands() {
            text("device", "DEVICE", "or the device itself", Words::device),
            text("user", "USER", "as if this user were at the device; else whoever is signed in", Words::user),
            text("credential", "USER", "as if this user sent a good token in the connection", Words::user),
+           text("token", "TOKEN", "as if the machine sent this service token in the connection",
+                Words::token),
            text("to", "HOST:PORT", "where it goes; /udp behind it for UDP"),
            text("name", "HOST", "as if the client named this host: in TLS, QUIC, HTTP or by the DNS"),
            text("at", "TIME", "at another time, as RFC 3339 writes it: 2026-11-23T19:30:00Z")},
@@ -319,6 +380,7 @@ std::vector<Command> explain_commands() {
                    {"explain --from 10.77.0.11 --to 10.88.0.2:443 --name wiki.lan",
                     "an intercepted connection that names a host"},
                    {"explain --device terminal-server --credential alice --to wiki.lan:443"},
+                   {"explain --device nas --token nas-1 --to 10.88.0.2:873"},
                    {"explain --device alice-laptop --to 10.88.0.2:5432 --at 2026-11-23T19:30:00Z"}},
       .json = true,
       .run = run_explain,

@@ -31,7 +31,10 @@ Record record_of(const AuditRow& row) {
       .add_if("policy", e.policy);
   record.add_if("verdict", e.verdict).add_if("reason", e.reason);
   record.add_if("source", e.source).add_if("destination", e.destination);
-  record.add_if("name", e.name).add_if("named_by", e.named_by).add_if("flow", e.flow);
+  record.add_if("name", e.name)
+      .add_if("named_by", e.named_by)
+      .add_if("flow", e.flow)
+      .add_if("machine", e.machine);
   record.add_if("detail", e.detail);
   if (e.bytes_up != 0 || e.bytes_down != 0)
     record.add("bytes_up", e.bytes_up).add("bytes_down", e.bytes_down);

@@ -54,8 +54,8 @@ void print_names(Context& context, const Rows& rows) {
 
 Result<int> run_names(Context& context) {
   const std::string& kind = context.argument(0);
-  const std::vector<std::string> kinds{"user",   "group", "device",   "resource",
-                                       "policy", "token", "provider", "setting"};
+  const std::vector<std::string> kinds{"user",  "group",       "device",   "resource", "policy",
+                                       "token", "certificate", "provider", "setting"};
   if (std::find(kinds.begin(), kinds.end(), kind) == kinds.end()) {
     return Error::usage(fmt::format("KIND: there are no names of '{}'", printable(kind)),
                         fmt::format("say one of: {}", fmt::join(kinds, ", ")));
@@ -83,6 +83,8 @@ Result<int> run_names(Context& context) {
   if (kind == "policy") print_names(context, office->policies);
   std::erase_if(office->tokens, [](const Token& t) { return t.revoked; });
   if (kind == "token") print_names(context, office->tokens);
+  std::erase_if(office->certificates, [](const Certificate& c) { return c.revoked; });
+  if (kind == "certificate") print_names(context, office->certificates);
   return 0;
 }
 

@@ -13,6 +13,7 @@
 #include <filesystem>
 #include <system_error>
 
+#include "auth/device_ca.h"
 #include "auth/office_ca.h"
 #include "auth/secret_box.h"
 #include "base/fd.h"
@@ -65,6 +66,9 @@ std::vector<Wanted> wanted_files(const std::string& store) {
   files.push_back({tls.certificate, 0644, true});
   files.push_back({tls.key, 0640, true});
   files.push_back({tls.ca_key, 0600, false});
+  const DeviceCaPaths devices = device_ca_paths(store);
+  files.push_back({devices.certificate, 0644, true});
+  files.push_back({devices.key, 0600, false});
   files.push_back({key_path(store), 0640, true});
   return files;
 }

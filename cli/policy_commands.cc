@@ -36,6 +36,8 @@ Row row_of(const OfficeData& office, std::size_t at) {
   const Policy& p = office.policies[at];
   const std::vector<std::string> users = names_of(p.users, office.users);
   const std::vector<std::string> groups = names_of(p.groups, office.groups);
+  const std::vector<std::string> tokens = names_of(p.tokens, office.tokens);
+  const std::vector<std::string> certificates = names_of(p.certificates, office.certificates);
   const std::vector<std::string> resources = names_of(p.resources, office.resources);
   const Terms& t = p.terms;
   Row row;
@@ -45,6 +47,8 @@ Row row_of(const OfficeData& office, std::size_t at) {
       .add("anyone", Record::Value(p.anyone))
       .add("users", Record::Value(users))
       .add("groups", Record::Value(groups))
+      .add("tokens", Record::Value(tokens))
+      .add("certificates", Record::Value(certificates))
       .add("resources", Record::Value(resources))
       .add_seconds("session_s", p.deny ? std::nullopt : std::optional(t.session))
       .add_seconds("mfa_s", t.mfa)
@@ -56,6 +60,8 @@ Row row_of(const OfficeData& office, std::size_t at) {
   std::vector<std::string> who = users;
   if (p.anyone) who.emplace_back("anyone");
   for (const std::string& g : groups) who.push_back("group " + g);
+  for (const std::string& token : tokens) who.push_back("token " + token);
+  for (const std::string& shown : certificates) who.push_back("certificate " + shown);
   row.table.add("position", static_cast<std::int64_t>(at + 1))
       .add("name", p.name)
       .add("verdict", p.deny ? "deny" : "allow")
@@ -110,22 +116,34 @@ Result<NewPolicy> read_policy(const Context& context) {
   NewPolicy policy;
   policy.name = context.argument(0);
   NL_TRY(check_name(policy.name, "NAME"));
-  for (const char* option : {"resource", "user", "group"}) NL_TRY(context.names_once(option));
+  for (const char* option : {"resource", "user", "group", "token", "cert"})
+    NL_TRY(context.names_once(option));
   policy.deny = context.given("deny");
   policy.anyone = context.given("anyone");
   policy.resources = context.list("resource");
   policy.users = context.list("user");
   policy.groups = context.list("group");
+  policy.tokens = context.list("token");
+  policy.certificates = context.list("cert");
   policy.before = context.value("before");
   if (policy.resources.empty()) {
     return Error::usage("--resource is missing: a policy needs at least one resource",
                         "see: nightlatch resource list");
   }
-  if (policy.anyone == (!policy.users.empty() || !policy.groups.empty())) {
+  const bool machines = !policy.tokens.empty() || !policy.certificates.empty();
+  if (machines && (policy.anyone || !policy.users.empty() || !policy.groups.empty())) {
+    return Error::usage(
+        fmt::format("--{}: together with --user, --group or --anyone it would be ambiguous",
+                    policy.tokens.empty() ? "cert" : "token"),
+        "a token or a certificate stands for no person: make two policies, one for the persons "
+        "and one for the machines");
+  }
+  if (!machines && policy.anyone == (!policy.users.empty() || !policy.groups.empty())) {
     return policy.anyone ? Error::usage("--anyone: together with --user or --group it would be ambiguous",
                                         "say one or the other")
                          : Error::usage("policy add: for whom it is, is missing",
-                                        "say --user USER, --group GROUP or --anyone");
+                                        "say --user USER, --group GROUP or --anyone; or, for a machine, "
+                                        "--token TOKEN or --cert CERTIFICATE");
   }
   if (context.given("before")) NL_TRY(check_name(policy.before, "--before"));
   for (const char* option : {"session", "mfa", "on-expiry", "idle", "binding"}) {
@@ -135,6 +153,10 @@ Result<NewPolicy> read_policy(const Context& context) {
     }
   }
   NL_TRY(read_terms(context, policy.terms));
+  if (machines && policy.terms.mfa) {
+    return Error::usage("--mfa: a machine has no second factor",
+                        "leave it out; --binding certificate asks for more than a token");
+  }
   return policy;
 }
 
@@ -257,12 +279,20 @@ Command add_command() {
           "Live flows are judged again when the time is up, and --on-expiry says what becomes of them: "
           "close, "
           "drain=60s (warn, then close) or keep=12h (keep, never longer than that).\n\n"
+          "A policy is for persons, or with --token or --cert for machines. For a machine --session counts "
+          "from "
+          "when it last proved itself by one of these. A person who is signed in there is not let in by it, "
+          "and "
+          "a machine is never let in by a policy that asks for a person.\n\n"
           "Durations are numbers with their unit: 90s, 15m, 8h, 7d, 1h30m.",
       .arguments = {{.name = "NAME", .help = "the new policy's name"}},
       .options = {names("resource", "RESOURCE", "what it is about", Words::resource),
                   names("user", "USER", "for this user", Words::user),
                   names("group", "GROUP", "for everybody in this group", Words::group),
                   {.name = "anyone", .help = "for every user"},
+                  names("token", "TOKEN", "or for the machine that proved itself by this service token",
+                        Words::token),
+                  names("cert", "CERTIFICATE", "or by this client certificate", Words::certificate),
                   {.name = "deny", .help = "keep them out; else it lets them in"},
                   text("session", "DURATION", "how old a sign-in may be; 0: every time; else 8h"),
                   text("mfa", "DURATION", "and a second factor, no older than this"),
@@ -275,6 +305,7 @@ Command add_command() {
                   kBefore},
       .examples = {{"policy add payroll --resource payroll --group finance --session 8h --mfa 1h"},
                    {"policy add wiki --resource wiki --anyone --session 12h --on-expiry drain=60s"},
+                   {"policy add backup --resource backup --token nas-1 --session 24h"},
                    {"policy add no-interns --resource payroll --group interns --deny --before payroll"}},
       .run = run_add};
 }

@@ -9,11 +9,19 @@
 #include "policy/parse.h"
 #include "store/office_store.h"
 #include "store/people.h"
+#include "store/proofs.h"
 #include "store/sessions.h"
 
 namespace nightlatch::cli {
 
 namespace {
+
+// Where an on-link device's flows come from; of one that is off-link the first of its addresses stands for
+// all.
+std::string place_of(const Device& device) {
+  if (device.mac) return device.mac->text();
+  return device.addresses.empty() ? std::string() : device.addresses.front().text();
+}
 
 struct Filter {
   UserId user{};
@@ -40,6 +48,7 @@ Record record_of(const User& user, const Device& device, const Resource& resourc
                  Binding binding, WallTime signed_in, WallTime now) {
   Record record;
   record.add("user", user.name)
+      .add("machine", Record::Value())
       .add("device", device.name)
       .add("resource", resource.name)
       .add("verdict", to_text(v.kind))
@@ -51,6 +60,46 @@ Record record_of(const User& user, const Device& device, const Resource& resourc
       .add("binding", to_text(binding))
       .add("why", explain_reason(v));
   return record;
+}
+
+// What each machine's own proof lets it to, for the resources that some policy lets it to.
+Status add_machines(Database& db, const Office& office, const Filter& filter, bool behind, WallTime now,
+                    std::vector<Record>& rows) {
+  if (filter.user != UserId::none) return Done{};
+  Result<std::vector<ProofRow>> proofs = list_proofs(db);
+  if (!proofs) return proofs.error();
+  for (const ProofRow& row : *proofs) {
+    const Device* device = office.device(row.device);
+    if (device == nullptr || (filter.device != DeviceId::none && device->id != filter.device)) continue;
+    const std::span<const Proof> proof(&row.proof, 1);
+    const Subject subject{.device = device,
+                          .binding = device->mac ? Binding::mac : Binding::address,
+                          .clock_set_back = behind,
+                          .proofs = proof};
+    const bool token = row.proof.token != TokenId::none;
+    for (const Resource& resource : office.data().resources) {
+      const Verdict v = decide_resource(office, subject, resource, now);
+      const bool its_own =
+          v.by_machine() || v.reason == Reason::proof_expired ||
+          (v.policy != nullptr && !(v.policy->tokens.empty() && v.policy->certificates.empty()));
+      if (!its_own) continue;
+      Record record;
+      record.add("user", Record::Value())
+          .add("machine", (token ? "token " : "certificate ") + row.by)
+          .add("device", device->name)
+          .add("resource", resource.name)
+          .add("verdict", to_text(v.kind))
+          .add("policy", v.policy != nullptr ? Record::Value(v.policy->name) : Record::Value())
+          .add_time("until", v.until)
+          .add("reason", to_text(v.reason))
+          .add_seconds("age_s", std::chrono::floor<Seconds>(now - row.proof.proven))
+          .add_seconds("session_s", v.policy != nullptr ? std::optional(v.session) : std::nullopt)
+          .add("binding", to_text(binding_of(office, subject, now)))
+          .add("why", explain_reason(v));
+      rows.push_back(std::move(record));
+    }
+  }
+  return Done{};
 }
 
 Result<int> run_list(Context& context) {
@@ -84,13 +133,24 @@ Result<int> run_list(Context& context) {
       subject.credential = SentCredential{&own};
       subject.binding = Binding::credential;
     }
+    std::vector<Proof> proofs;
+    if (office.has_machines()) {
+      Result<std::vector<Proof>> proven = proofs_of(*db, device->id, place_of(*device));
+      if (!proven) return proven.error();
+      proofs = std::move(*proven);
+      subject.proofs = proofs;
+    }
     for (const Resource& resource : office.data().resources) {
-      rows.push_back(record_of(*user, *device, resource, decide_resource(office, subject, resource, now),
-                               subject.binding, row.presence.signed_in, now));
+      const Verdict v = decide_resource(office, subject, resource, now);
+      if (v.by_machine()) continue;  // it is listed as the machine's
+      rows.push_back(record_of(*user, *device, resource, v, binding_of(office, subject, now),
+                               row.presence.signed_in, now));
     }
   }
+  NL_TRY(add_machines(*db, office, *filter, set_back(*clock, now), now, rows));
   print_rows(context, rows,
              {{"USER", "user"},
+              {"MACHINE", "machine"},
               {"DEVICE", "device"},
               {"RESOURCE", "resource"},
               {"VERDICT", "verdict"},
@@ -140,7 +200,9 @@ std::vector<Command> session_commands() {
        .summary = "list who is signed in on which device, and what that lets through until when",
        .details =
            "One line for each signed-in user and each resource, judged at this moment by the function that "
-           "judges flows. On a shared device it is what connections with the user's own token are let to.",
+           "judges flows. On a shared device it is what connections with the user's own token are let to. "
+           "Machines "
+           "that have proven themselves are listed with what that lets them to.",
        .options = {by_user("only this user's"), by_device("only those on this device")},
        .examples = {{"session list"}, {"session list --user alice --json"}},
        .json = true,

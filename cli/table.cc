@@ -14,7 +14,8 @@ const std::vector<Noun>& nouns() {
       {"device", "machines on the office network"},
       {"resource", "what is protected: named sets of destinations"},
       {"policy", "who may reach which resource, and on which terms"},
-      {"token", "application passwords: how people on a shared device say who they are"},
+      {"token", "application passwords of people, and service tokens of machines"},
+      {"cert", "client certificates, by which machines prove themselves"},
       {"provider", "OpenID providers: sign in with what people have already"},
       {"session", "who is signed in where, until when, and why"},
       {"login", "sign in on this machine, from its terminal"},
@@ -50,6 +51,7 @@ const std::vector<Command>& commands() {
     append(policy_commands());
     append(token_commands());
     append(provider_commands());
+    append(cert_commands());
     append(session_commands());
     append(login_commands());
     append(log_commands());

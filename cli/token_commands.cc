@@ -1,4 +1,5 @@
-// token: application passwords, with which people say who they are in a connection.
+// token: application passwords, with which people say who they are in a connection, and service tokens, by
+// which machines prove themselves.
 #include <fmt/format.h>
 
 #include <ostream>
@@ -23,7 +24,8 @@ Record record_of(const TokenRow& token, WallTime now) {
   Record record;
   record.add("id", static_cast<std::int64_t>(token.id))
       .add("name", token.name)
-      .add("user", token.user)
+      .add("user", token.user.empty() ? Record::Value() : Record::Value(token.user))
+      .add("device", token.device.empty() ? Record::Value() : Record::Value(token.device))
       .add("resources", token.limited ? Record::Value(token.resources) : Record::Value())
       .add("state", state_of(token, now))
       .add_time("created", token.created)
@@ -35,11 +37,17 @@ Record record_of(const TokenRow& token, WallTime now) {
 
 Result<NewToken> read_token(const Context& context) {
   NewToken token;
-  if (!context.given("user")) {
-    return Error::usage("--user is missing", "say --user USER, whom the token speaks for");
+  if (context.given("user") == context.given("device")) {
+    return context.given("user")
+               ? Error::usage("--device: together with --user it would be ambiguous",
+                              "a token is a person's or a machine's: say one or the other")
+               : Error::usage(
+                     "--user is missing",
+                     "say --user USER, whom the token speaks for; or --device DEVICE, for a machine's");
   }
   token.user = context.value("user");
-  NL_TRY(check_name(token.user, "--user"));
+  token.device = context.value("device");
+  NL_TRY(token.device.empty() ? check_name(token.user, "--user") : check_name(token.device, "--device"));
   if (context.given("name")) {
     token.name = context.value("name");
     NL_TRY(check_name(token.name, "--name"));
@@ -71,7 +79,8 @@ Result<int> run_add(Context& context) {
     Record record;
     record.add("id", static_cast<std::int64_t>(added->id))
         .add("name", added->name)
-        .add("user", token->user)
+        .add("user", token->user.empty() ? Record::Value() : Record::Value(token->user))
+        .add("device", token->device.empty() ? Record::Value() : Record::Value(token->device))
         .add("secret", added->secret)
         .add_time("expires", token->lifetime ? now + *token->lifetime : kNever);
     print_record(context, record);
@@ -80,7 +89,8 @@ Result<int> run_add(Context& context) {
   }
   wipe(added->secret);
   NL_TRY(context.audit(fmt::format("{} (token {})", context.words(), added->name)));
-  context.say("added token {} for {}; it is not shown again", added->name, token->user);
+  context.say("added token {} for {}; it is not shown again", added->name,
+              token->user.empty() ? token->device : token->user);
   return 0;
 }
 
@@ -96,6 +106,7 @@ Result<int> run_list(Context& context) {
              {{"ID", "id"},
               {"NAME", "name"},
               {"USER", "user"},
+              {"DEVICE", "device"},
               {"RESOURCES", "resources"},
               {"STATE", "state"},
               {"EXPIRES", "expires"},
@@ -110,7 +121,8 @@ Result<int> run_revoke(Context& context) {
   Result<TokenRow> token = revoke_token(*db, context.argument(0), wall_now());
   if (!token) return token.error();
   NL_TRY(context.audit(context.words()));
-  context.say("revoked token {} of {}; what it let through has ended", token->name, token->user);
+  context.say("revoked token {} of {}; what it let through has ended", token->name,
+              token->user.empty() ? token->device : token->user);
   return 0;
 }
 
@@ -120,12 +132,17 @@ std::vector<Command> token_commands() {
   return {
       {.noun = "token",
        .verb = "add",
-       .summary = "make an application password for a user, and print it this once",
+       .summary =
+           "make an application password for a user, or a service token for a machine; print it this once",
        .details =
            "Entered as the password of a SOCKS5 or HTTP proxy beside the user's name, it says who sent a "
            "connection, where the address does not: on a device that several people share. It says who, and "
            "nothing more: how fresh the user's sign-in must be stays the policy's, and the user signs in on "
            "the portal from that device as ever.\n\n"
+           "With --device it is a service token instead: the machine proves itself with it, at the portal "
+           "(POST "
+           "/enrol) or as the password beside the device's name in a proxy, and reaches what a policy with "
+           "--token lets it to. It never stands for a person.\n\n"
            "The store keeps a hash of it. With --resource it is good for destinations in these resources "
            "alone; with --for it expires.",
        .options = {{.name = "user",
@@ -133,10 +150,15 @@ std::vector<Command> token_commands() {
                     .value = "USER",
                     .help = "whom it speaks for",
                     .words = Words::user},
+                   {.name = "device",
+                    .kind = Option::Kind::text,
+                    .value = "DEVICE",
+                    .help = "or which machine proves itself with it",
+                    .words = Words::device},
                    {.name = "name",
                     .kind = Option::Kind::text,
                     .value = "NAME",
-                    .help = "what it is called in lists; else one is made from the user's"},
+                    .help = "what it is called in lists; else one is made from the user's or the device's"},
                    {.name = "resource",
                     .kind = Option::Kind::list,
                     .value = "RESOURCE",
@@ -147,7 +169,8 @@ std::vector<Command> token_commands() {
                     .value = "DURATION",
                     .help = "how long, such as 90d; else until it is revoked"}},
        .examples = {{"token add --user alice --name alice-terminal"},
-                    {"token add --user alice --resource payroll --for 90d --json"}},
+                    {"token add --user alice --resource payroll --for 90d --json"},
+                    {"token add --device nas --resource backup --for 90d"}},
        .json = true,
        .run = run_add},
       {.noun = "token",

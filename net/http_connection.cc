@@ -107,6 +107,8 @@ void HttpConnection::received(std::string_view wire) {
   }
   const TlsSession::State state = tls_->feed(wire, input_);
   if (state == TlsSession::State::failed) {
+    if (const std::string_view why = tls_->certificate_refusal(); !why.empty() && server_.refused_client_)
+      server_.refused_client_(peer_, why);
     if (!tls_->spoke_plain_http()) {
       stream_.write(tls_->outgoing());  // the alert
     } else {
@@ -161,6 +163,7 @@ void HttpConnection::handle_request() {
   request.peer = peer_;
   request.local = local_;
   request.over_tls = tls_ != nullptr;
+  if (tls_) request.certificate = tls_->certificate();
   keep_alive_ = request.keep_alive && !server_.draining();
   with_body_ = request.method != "HEAD";
   state_ = State::handling;

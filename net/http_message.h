@@ -1,12 +1,14 @@
 // An HTTP request as it came, and the answer to it. Plain values; any thread.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
 #include "base/address.h"
+#include "net/peer_certificate.h"
 
 namespace nightlatch {
 
@@ -19,6 +21,7 @@ struct HttpRequest {
   std::string body;
   Endpoint peer, local;
   bool over_tls = false;
+  std::shared_ptr<const PeerCertificate> certificate{};  // where clients are asked for one
   bool keep_alive = false;  // the client would send another request on this connection
 
   [[nodiscard]] std::string_view header(std::string_view lower_name) const;  // the first of that name, or ""

@@ -65,6 +65,10 @@ class HttpServer {
   void serve(Fd listener, std::shared_ptr<const TlsContext> tls, HttpHandler handler);
   // Stops accepting; lets requests under way finish; then calls `done` once, from the loop.
   void drain(std::function<void()> done);
+  // Told of clients whose certificate was refused, and why (net/tls_context.h).
+  void on_refused_client(std::function<void(const Endpoint& peer, std::string_view reason)> told) {
+    refused_client_ = std::move(told);
+  }
   [[nodiscard]] std::size_t connections() const { return connections_.size(); }
 
  private:
@@ -83,6 +87,7 @@ class HttpServer {
   std::unordered_map<IpAddress, std::size_t> per_address_;
   std::vector<std::unique_ptr<HttpConnection>> graveyard_;
   std::function<void()> drained_;
+  std::function<void(const Endpoint&, std::string_view)> refused_client_;
   bool told_of_shortage_ = false;
   Wakeup burial_;
   Timer again_;  // after running out of descriptors

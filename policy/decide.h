@@ -15,6 +15,7 @@ namespace nightlatch {
 
 struct SentCredential {          // by the client, in the connection itself
   const Token* token = nullptr;  // that it proved, in force or not; nullptr: none of this office
+  WallTime sent{};               // when; a machine's counts as a proof of that moment
 };
 
 struct Subject {
@@ -26,6 +27,9 @@ struct Subject {
   bool clock_set_back =
       false;  // the wall clock is behind the store's: no earlier sign-in counts (semantics 11)
   std::optional<SentCredential> credential{};  // nothing: none was sent
+  // What the device has proven of itself, from where the flow comes. Beside a credential only certificates
+  // count, and they say no more than how strongly the flow is tied to the device.
+  std::span<const Proof> proofs{};
 };
 
 // Where a flow goes. Its address and each of its names are judged, and all must allow: a name that a client
@@ -60,6 +64,9 @@ enum class Reason : std::uint8_t {
   token_not_for_resource,  // deny: the credential is good, but not for this destination
   binding_too_weak,        // deny: the policy asks for a stronger tie to the device
   identity_provider,       // allow: an OpenID provider, without which nobody could sign in (semantics 14)
+  credential_elsewhere,    // deny: the machine's token that was sent belongs to another device
+  proof_expired,           // deny: the machine's last proof is too old for this policy
+  machines_only,           // deny: no policy lets any person in, only machines
 };
 // Whether it is nobody's flow: no resource is about it.
 [[nodiscard]] constexpr bool concerns_nobody(Reason r) {
@@ -74,11 +81,17 @@ struct Verdict {
   // allow: when it ends. otherwise: when hours, a credential's end or a clock may change it, or kNever
   WallTime until = kNever;
   Seconds session{0};           // of the policy, after session.max; 0 is every time, or no policy
-  std::optional<Millis> age{};  // of the last sign-in, when there is one
+  std::optional<Millis> age{};  // of the last sign-in, when there is one; or of the machine's proof
+  // allow: the machine was let in by this proof of its own, and no person was.
+  TokenId token{};
+  CertificateId certificate{};
   // What the policy says of live flows; when the address and a name were let in by two, the stricter of both.
   Expiry on_expiry{};
   std::optional<Seconds> idle{};
   bool operator==(const Verdict&) const = default;
+  [[nodiscard]] bool by_machine() const {
+    return token != TokenId::none || certificate != CertificateId::none;
+  }
 };
 
 inline constexpr Seconds kEveryTimeBurst{
@@ -94,6 +107,13 @@ inline constexpr Seconds kEveryTimeBurst{
 // The user whom this token speaks for at this moment; nullptr when it is revoked or expired, or the user
 // disabled.
 [[nodiscard]] const User* speaks_for(const Office& office, const Token& token, WallTime now) noexcept;
+
+// The device that this token proves at this moment, whatever its state; nullptr when the token is a person's,
+// revoked or expired.
+[[nodiscard]] const Device* machine_of(const Office& office, const Token& token, WallTime now) noexcept;
+
+// How strongly the subject's flows are tied to its device: with what a certificate adds.
+[[nodiscard]] Binding binding_of(const Office& office, const Subject& subject, WallTime now) noexcept;
 
 [[nodiscard]] std::string_view to_text(VerdictKind k);  // "allow", "sign_in", "step_up", "deny"
 [[nodiscard]] std::string_view to_text(Reason r);       // "no_sign_in", ...

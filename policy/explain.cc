@@ -83,6 +83,12 @@ std::string_view to_text(Reason r) {
       return "token_not_for_resource";
     case Reason::binding_too_weak:
       break;
+    case Reason::credential_elsewhere:
+      return "credential_elsewhere";
+    case Reason::proof_expired:
+      return "proof_expired";
+    case Reason::machines_only:
+      return "machines_only";
   }
   return "binding_too_weak";
 }
@@ -90,6 +96,8 @@ std::string_view to_text(Reason r) {
 std::string explain_reason(const Verdict& v) {
   switch (v.reason) {
     case Reason::fresh:
+      if (v.by_machine())
+        return fmt::format("asks this machine to prove itself {}; it last did {}", every(v.session), ago(v));
       return fmt::format("asks for a sign-in {}; your last was {} on this device", every(v.session), ago(v));
     case Reason::identity_provider:
       return "is an OpenID provider, which everybody may reach to sign in";
@@ -126,6 +134,12 @@ std::string explain_reason(const Verdict& v) {
       return "the application password that your application sent is not for this resource";
     case Reason::binding_too_weak:
       break;
+    case Reason::credential_elsewhere:
+      return "the token that was sent is another machine's";
+    case Reason::proof_expired:
+      return fmt::format("asks this machine to prove itself {}; it last did {}", every(v.session), ago(v));
+    case Reason::machines_only:
+      return "only machines may reach it, by a token or a certificate of their own; no sign-in opens it";
   }
   return std::string(needed(v));
 }

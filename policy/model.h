@@ -22,6 +22,7 @@ enum class DeviceId : std::int64_t { none = 0 };
 enum class ResourceId : std::int64_t { none = 0 };
 enum class PolicyId : std::int64_t { none = 0 };
 enum class TokenId : std::int64_t { none = 0 };
+enum class CertificateId : std::int64_t { none = 0 };
 
 // How strongly a flow is tied to a device; a policy may ask for a minimum (semantics 9).
 enum class Binding : std::uint8_t { address, mac, credential, certificate };
@@ -119,15 +120,20 @@ struct Policy {
   std::vector<UserId> users;          // sorted
   std::vector<GroupId> groups;        // sorted
   std::vector<ResourceId> resources;  // sorted
+  // Machines: sorted, and never beside persons. One that has proven itself by one of these.
+  std::vector<TokenId> tokens{};
+  std::vector<CertificateId> certificates{};
   Terms terms;
 };
 
-// An application password: sent in a connection, it says who the person is, and nothing more.
+// A secret that was made for a person or for a machine. A person's, sent in a connection (an application
+// password), says who that is and nothing more; a machine's (a service token) proves the device.
 struct Token {
   TokenId id{};
   std::string name{};                   // a label
   Digest secret_sha256{};               // of what is sent; the secret itself is kept nowhere
-  UserId user{};                        // whose it is
+  UserId user{};                        // whose it is, or none:
+  DeviceId device{};                    // then it is this device's
   bool limited = false;                 // good only for destinations in one of these resources
   std::vector<ResourceId> resources{};  // empty and limited: good for none
   std::optional<WallTime> expires{};    // from then on it is not in force
@@ -141,6 +147,15 @@ struct ProviderPlace {
   std::uint16_t port = 443;
 };
 
+// A client certificate by which a device proves itself.
+struct Certificate {
+  CertificateId id{};
+  std::string name{};
+  DeviceId device{};
+  std::optional<WallTime> expires{};
+  bool revoked = false;
+};
+
 // Everything that decide() needs to know of the office, as the store holds it at one instant.
 struct OfficeData {
   std::int64_t version = 0;  // the store's office_version
@@ -152,6 +167,8 @@ struct OfficeData {
   std::vector<ProviderPlace> providers;     // of those that are enabled
   std::vector<Policy> policies;             // in order: the first that matches decides
   std::vector<Token> tokens;                // revoked and expired ones too: a refusal can say whose it was
+  std::vector<Certificate> certificates;    // revoked and expired ones too
+  Seconds certificate_fresh{12 * 3600};     // so long one that was shown ties a device's flows to it
   std::optional<Seconds> session_max;
   bool unprotected_allowed = true;
   Enrol enrol = Enrol::open;
@@ -165,6 +182,13 @@ struct Presence {
   WallTime signed_in{};  // when the user really authenticated (semantics 1)
   std::optional<WallTime> second_factor;
   std::int64_t sign_in_id = 0;
+};
+
+// That a device has proven itself, by one of the two, from where its flow comes too.
+struct Proof {
+  TokenId token{};
+  CertificateId certificate{};
+  WallTime proven{};
 };
 
 }  // namespace nightlatch

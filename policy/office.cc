@@ -56,18 +56,24 @@ Office::Office(OfficeData data)
     sort_unique(p.users);
     sort_unique(p.groups);
     sort_unique(p.resources);
+    sort_unique(p.tokens);
+    sort_unique(p.certificates);
   }
   index_rows(data_.users, users_);
   index_rows(data_.devices, devices_);
   index_rows(data_.resources, resources_);
   index_rows(data_.policies, policies_);
   index_rows(data_.tokens, tokens_);
+  index_rows(data_.certificates, certificates_);
   for (std::uint32_t i = 0; i < data_.tokens.size(); ++i)
     by_secret_.emplace(first_bytes(data_.tokens[i].secret_sha256), i);
   for (std::uint32_t i = 0; i < data_.devices.size(); ++i) {
     if (data_.devices[i].mac) by_mac_.emplace(*data_.devices[i].mac, i);
     for (const IpAddress& a : data_.devices[i].addresses) by_address_.emplace(a, i);
   }
+  has_machines_ =
+      !data_.certificates.empty() || std::any_of(data_.tokens.begin(), data_.tokens.end(),
+                                                 [](const Token& t) { return t.device != DeviceId::none; });
   gather_facts();
   gather_named_ports();
   gather_providers();
@@ -119,8 +125,11 @@ void Office::gather_facts() {
     f.deny = p.deny;
     f.anyone = p.anyone;
     f.somebody = p.anyone || !p.users.empty() || !p.groups.empty();
+    f.machine = !f.somebody && !(p.tokens.empty() && p.certificates.empty());
     std::tie(f.users_begin, f.users_end) = append(policy_users_, p.users);
     std::tie(f.groups_begin, f.groups_end) = append(policy_groups_, p.groups);
+    std::tie(f.tokens_begin, f.tokens_end) = append(policy_tokens_, p.tokens);
+    std::tie(f.certificates_begin, f.certificates_end) = append(policy_certificates_, p.certificates);
     facts_.push_back(f);
     for (const ResourceId id : p.resources) {
       if (const auto it = resources_.find(id); it != resources_.end()) of_resource[it->second].push_back(i);
@@ -182,6 +191,14 @@ bool Office::names(const PolicyFacts& policy, const UserFacts& user) const noexc
   return false;
 }
 
+bool Office::accepts(const PolicyFacts& policy, const Proof& proof) const noexcept {
+  if (!policy.machine) return false;
+  const auto tokens = part(policy_tokens_, policy.tokens_begin, policy.tokens_end);
+  if (proof.token != TokenId::none) return std::binary_search(tokens.begin(), tokens.end(), proof.token);
+  const auto certificates = part(policy_certificates_, policy.certificates_begin, policy.certificates_end);
+  return std::binary_search(certificates.begin(), certificates.end(), proof.certificate);
+}
+
 const User* Office::user(UserId id) const noexcept { return find_row(data_.users, users_, id); }
 const User* Office::user_named(std::string_view name) const noexcept { return find_name(data_.users, name); }
 const Device* Office::device(DeviceId id) const noexcept { return find_row(data_.devices, devices_, id); }
@@ -197,6 +214,9 @@ const Resource* Office::resource_named(std::string_view name) const noexcept {
 const Policy* Office::policy(PolicyId id) const noexcept { return find_row(data_.policies, policies_, id); }
 
 const Token* Office::token(TokenId id) const noexcept { return find_row(data_.tokens, tokens_, id); }
+const Certificate* Office::certificate(CertificateId id) const noexcept {
+  return find_row(data_.certificates, certificates_, id);
+}
 const Token* Office::token_with(const Digest& secret_sha256) const noexcept {
   const Token* found = find_row(data_.tokens, by_secret_, first_bytes(secret_sha256));
   return found != nullptr && equal_constant_time(text(found->secret_sha256), text(secret_sha256)) ? found

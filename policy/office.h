@@ -34,6 +34,9 @@ class Office {
   [[nodiscard]] const Resource* resource_named(std::string_view name) const noexcept;
   [[nodiscard]] const Policy* policy(PolicyId id) const noexcept;
   [[nodiscard]] const Token* token(TokenId id) const noexcept;
+  [[nodiscard]] const Certificate* certificate(CertificateId id) const noexcept;
+  // Whether any device could prove itself.
+  [[nodiscard]] bool has_machines() const noexcept { return has_machines_; }
   // By the hash of what was sent; the time that it takes tells nothing of the hashes that are here.
   [[nodiscard]] const Token* token_with(const Digest& secret_sha256) const noexcept;
 
@@ -78,10 +81,13 @@ class Office {
     Seconds mfa{0};
     std::uint32_t users_begin = 0, users_end = 0;
     std::uint32_t groups_begin = 0, groups_end = 0;
+    std::uint32_t tokens_begin = 0, tokens_end = 0;
+    std::uint32_t certificates_begin = 0, certificates_end = 0;
     Binding min_binding = Binding::address;
     bool deny = false;
     bool anyone = false;
     bool somebody = false;  // it names anyone at all
+    bool machine = false;   // it names machines, and no person
     bool has_mfa = false;
     bool has_hours = false;
   };
@@ -95,6 +101,8 @@ class Office {
   };
   [[nodiscard]] std::optional<UserFacts> user_facts(UserId id) const noexcept;
   [[nodiscard]] bool names(const PolicyFacts& policy, const UserFacts& user) const noexcept;
+  // Whether it is about machines, and this proof is by one of what it names.
+  [[nodiscard]] bool accepts(const PolicyFacts& policy, const Proof& proof) const noexcept;
 
  private:
   template <typename T>
@@ -107,6 +115,7 @@ class Office {
   [[nodiscard]] bool named_itself(const ProviderPlace& place) const;
 
   OfficeData data_;
+  bool has_machines_ = false;
   PrefixTable prefixes_;
   NameTable names_;
   std::array<std::vector<PortRange>, 2> named_ports_;  // by protocol: sorted, apart
@@ -115,6 +124,8 @@ class Office {
   std::vector<PolicyFacts> facts_;
   std::vector<UserId> policy_users_;
   std::vector<GroupId> policy_groups_, user_groups_;
+  std::vector<TokenId> policy_tokens_;
+  std::vector<CertificateId> policy_certificates_;
   std::vector<std::uint32_t> user_groups_at_;
   std::vector<std::pair<IpAddress, std::uint16_t>> provider_places_;  // sorted
   std::unordered_map<UserId, std::uint32_t> users_;
@@ -122,6 +133,7 @@ class Office {
   std::unordered_map<ResourceId, std::uint32_t> resources_;
   std::unordered_map<PolicyId, std::uint32_t> policies_;
   std::unordered_map<TokenId, std::uint32_t> tokens_;
+  std::unordered_map<CertificateId, std::uint32_t> certificates_;
   std::unordered_map<std::uint64_t, std::uint32_t> by_secret_;  // by the first bytes of its hash
   std::unordered_map<Mac, std::uint32_t> by_mac_;
   std::unordered_map<IpAddress, std::uint32_t> by_address_;

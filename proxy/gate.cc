@@ -14,6 +14,7 @@
 #include "proxy/housekeeper.h"
 #include "proxy/rules_keeper.h"
 #include "proxy/status_socket.h"
+#include "proxy/token_uses.h"
 #include "proxy/worker.h"
 #include "store/office_store.h"
 
@@ -80,12 +81,14 @@ int run_gate(const GateOptions& options) {
   auto names = NameKeeper::open(loop, options.store_path);
   if (!names) return fail(names.error());
   std::atomic<std::uint64_t> all_flows{0};
+  TokenUses uses;
 
   std::vector<std::unique_ptr<Worker>> workers;
   const unsigned count =
       options.workers != 0 ? options.workers : std::max(1U, std::thread::hardware_concurrency());
   for (unsigned i = 0; i < count; ++i) {
-    workers.push_back(std::make_unique<Worker>(i, options.store_path, audit, *desk, **names, all_flows));
+    workers.push_back(
+        std::make_unique<Worker>(i, options.store_path, audit, *desk, **names, uses, all_flows));
     if (const Status opened = workers.back()->open(); !opened) return fail(opened.error());
   }
   // Listeners first, rules second: from their first instant the rules lead somewhere.
@@ -105,7 +108,7 @@ int run_gate(const GateOptions& options) {
     const SignalWatch interrupt(loop, SIGINT, [&] { stop(kGrace); });
     const SignalWatch hangup(loop, SIGHUP, [] {});
     Lifeline lifeline(loop, [&] { stop(Millis(0)); });
-    const Housekeeper housekeeper(loop, options.store_path);
+    const Housekeeper housekeeper(loop, options.store_path, uses);
     for (const auto& w : workers) w->start();
     rules.start();
     lifeline.ready();
@@ -114,6 +117,10 @@ int run_gate(const GateOptions& options) {
     for (const auto& w : workers) w->join();
   }
   desk.reset();  // while the workers that it answers still exist
+  if (const auto used = uses.take(); !used.empty()) {
+    auto store = open_store(options.store_path, Database::Access::write);
+    if (store) (void)note_token_uses(*store, used);
+  }
   return kStopped;
 }
 

@@ -13,10 +13,15 @@ namespace {
 constexpr Millis kRound{30'000};
 constexpr unsigned kRoundsToPrune = 120;  // an hour
 
-Status keep_house(const std::string& path, bool prune) {
+Status keep_house(const std::string& path, TokenUses& uses, bool prune) {
   auto store = open_store(path, Database::Access::write);
   if (!store) return store.error();
   NL_TRY(advance_clock(*store, wall_now()));
+  const std::vector<TokenUse> used = uses.take();
+  if (const Status noted = note_token_uses(*store, used); !noted) {
+    uses.put_back(used);
+    return noted;
+  }
   if (!prune) return Done{};
   auto text = get_setting(*store, "audit.keep");
   if (!text) return text.error();
@@ -31,8 +36,8 @@ Status keep_house(const std::string& path, bool prune) {
 
 }  // namespace
 
-Housekeeper::Housekeeper(Loop& loop, std::string store_path)
-    : loop_(loop), path_(std::move(store_path)), timer_(loop, [this] { round(); }) {
+Housekeeper::Housekeeper(Loop& loop, std::string store_path, TokenUses& uses)
+    : loop_(loop), path_(std::move(store_path)), uses_(uses), timer_(loop, [this] { round(); }) {
   round();
   timer_.every(kRound);
 }
@@ -43,8 +48,8 @@ void Housekeeper::round() {
   const bool prune = rounds_++ % kRoundsToPrune == 0;
   ticket_ = run_in_pool(
       loop_,
-      [path = path_, prune] {
-        if (const Status kept = keep_house(path, prune); !kept)
+      [path = path_, uses = &uses_, prune] {
+        if (const Status kept = keep_house(path, *uses, prune); !kept)
           log_warning("housekeeping: {}", kept.error().message);
       },
       [this] { busy_ = false; });

@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "store/access.h"
 #include "store/office_store.h"
+#include "store/proofs.h"
 #include "store/sessions.h"
 
 namespace nightlatch {
@@ -93,6 +94,7 @@ bool Judge::refresh(WallTime now) {
     return false;
   }
   presence_.clear();
+  proofs_.clear();
   clock_.reset();
   Status loaded = Done{};
   if (!version) {
@@ -148,13 +150,16 @@ Result<Subject> Judge::subject_of(const Source& source, WallTime now) {
   }
   UserId user = UserId::none;
   if (source.credential) {
-    subject.credential = SentCredential{office_->token(source.credential->token)};
+    subject.credential = SentCredential{office_->token(source.credential->token), source.credential->at};
     if (subject.credential->token != nullptr) user = subject.credential->token->user;
   }
   if (subject.device != nullptr) {
     auto presence = presence_of(subject.device->id, user);
     if (!presence) return presence.error();
     subject.presence = *presence;
+    auto proofs = proofs_of(subject.device->id, source);
+    if (!proofs) return proofs.error();
+    subject.proofs = *proofs;
   }
   return subject;
 }
@@ -166,6 +171,18 @@ Result<std::optional<Presence>> Judge::presence_of(DeviceId device, UserId user)
   auto presence = user == UserId::none ? presence_on(db_, device) : presence_on(db_, device, user);
   if (presence) presence_.emplace(key, *presence);
   return presence;
+}
+
+Result<std::span<const Proof>> Judge::proofs_of(DeviceId device, const Source& source) {
+  if (!office_->has_machines()) return std::span<const Proof>();
+  const std::pair key(device, source.text());
+  auto known = proofs_.find(key);
+  if (known == proofs_.end()) {
+    auto proofs = nightlatch::proofs_of(db_, device, key.second);
+    if (!proofs) return proofs.error();
+    known = proofs_.emplace(key, std::move(*proofs)).first;
+  }
+  return std::span<const Proof>(known->second);
 }
 
 std::optional<CheckedCredential> Judge::check_credential(std::string_view name, std::string_view secret,
@@ -201,11 +218,26 @@ Ruling Judge::judge(const Source& source, const Destination& destination, WallTi
   if (subject->device != nullptr) r.device_name = subject->device->name;
   if (subject->credential) {  // whoever else may be present: this one speaks for its own user, or for nobody
     if (subject->credential->token != nullptr) r.user = subject->credential->token->user;
-  } else if (subject->presence) {
+  } else if (subject->presence && !v.by_machine()) {
     r.user = subject->presence->user;
   }
+  name_machine(r, *subject, v);
   if (const User* u = office_->user(r.user)) r.user_name = u->name;
   return r;
+}
+
+void Judge::name_machine(Ruling& r, const Subject& subject, const Verdict& v) const {
+  r.by_machine = v.by_machine();
+  const Token* sent = subject.credential ? subject.credential->token : nullptr;
+  const bool machine_sent = sent != nullptr && sent->user == UserId::none;
+  const Token* token = machine_sent ? sent : office_->token(v.token);
+  const Certificate* certificate = office_->certificate(v.certificate);
+  if (token != nullptr) r.machine = "token " + token->name;
+  if (certificate != nullptr) r.machine = "certificate " + certificate->name;
+  if (!machine_sent || v.reason == Reason::credential_elsewhere) return;
+  // Where the place identifies nobody, the token does.
+  if (subject.device != nullptr && !subject.device->shared) return;
+  if (const Device* device = office_->device(sent->device)) r.device_name = device->name;
 }
 
 }  // namespace nightlatch

@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -43,6 +44,10 @@ struct Ruling {  // a verdict with everything that a flow keeps of it: nothing i
   WallTime until = kNever;
   Expiry on_expiry;
   std::optional<Seconds> idle;
+  // The machine was let in by its own proof, which is "token nas-1" or "certificate nas-1"; or it was that
+  // which it sent. Empty: neither.
+  std::string machine;
+  bool by_machine = false;  // let in as a machine, and no person was
   std::string user_name, device_name, resource_name, policy_name;
 
   [[nodiscard]] bool passes() const {
@@ -92,6 +97,8 @@ class Judge {
   Status watch_neighbours();
   [[nodiscard]] Result<Subject> subject_of(const Source& source, WallTime now);
   [[nodiscard]] Result<std::optional<Presence>> presence_of(DeviceId device, UserId user);
+  [[nodiscard]] Result<std::span<const Proof>> proofs_of(DeviceId device, const Source& source);
+  void name_machine(Ruling& r, const Subject& subject, const Verdict& v) const;
 
   Database db_;
   std::optional<Neighbours> neighbours_;
@@ -103,6 +110,7 @@ class Judge {
   Seconds utc_offset_{0};
   // Read since the last change of the store: as true as data_version says the store still is.
   std::map<std::pair<DeviceId, UserId>, std::optional<Presence>> presence_;  // UserId::none: whoever is there
+  std::map<std::pair<DeviceId, std::string>, std::vector<Proof>> proofs_;  // by the place that a flow is from
   std::optional<StoreClock> clock_;
   std::string portal_url_;
   bool client_source_ = true;

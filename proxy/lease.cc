@@ -18,7 +18,13 @@ BootTime boot_of(WallTime when, WallTime wall, BootTime boot) {
 constexpr std::size_t kMostNames = 8;
 
 bool out_of_time(const Ruling& r) {
-  return r.readable && (r.reason == Reason::expired || r.reason == Reason::second_factor_expired);
+  return r.readable && (r.reason == Reason::expired || r.reason == Reason::second_factor_expired ||
+                        r.reason == Reason::proof_expired);
+}
+
+// A person's flow does not become a machine's, nor the other way round.
+bool same_subject(const Ruling& a, const Ruling& b) {
+  return a.user == b.user && a.by_machine == b.by_machine;
 }
 }  // namespace
 
@@ -196,7 +202,7 @@ Lease::Cause Lease::ran_out(WallTime now) {
   }
   const Ruling held = ruling_;
   const Ruling again = verdict(now);
-  if (again.passes() && again.user == held.user) {
+  if (again.passes() && same_subject(again, held)) {
     ruling_ = again;
     promise();
     return std::nullopt;
@@ -219,7 +225,8 @@ Lease::Cause Lease::rejudge() {
   const WallTime now = wall_now();
   const Ruling again = verdict(now);
   // A flow that began without a user (unprotected, or only observed) is nobody's to lose.
-  const bool same_user = again.user == ruling_.user || ruling_.user == UserId::none;
+  const bool nobodys = ruling_.user == UserId::none && !ruling_.by_machine;
+  const bool same_user = same_subject(again, ruling_) || nobodys;
   if (again.passes() && (same_user || again.observed || concerns_nobody(again.reason))) {
     term_ = Term::within;  // renewed in time: as if it had never run out
     ruling_ = again;
@@ -256,6 +263,7 @@ AuditEvent Lease::event(std::string_view name) const {
   e.device = ruling_.device_name;
   e.resource = ruling_.resource_name;
   e.policy = ruling_.policy_name;
+  e.machine = ruling_.machine;
   e.verdict = to_text(ruling_.kind);
   e.reason = to_text(ruling_.reason);
   e.source = from_.text();

@@ -79,7 +79,10 @@ Accepted Reception::release() {
 bool check_credential_of(FlowHost& host, Accepted& accepted, std::string_view name, std::string_view secret) {
   host.look_at_store();
   accepted.credential = host.judge().check_credential(name, secret, wall_now());
-  if (accepted.credential && accepted.credential->good) return true;
+  if (accepted.credential && accepted.credential->good) {
+    host.used(accepted.credential->token);
+    return true;
+  }
   accepted.credential.reset();
   const std::string source = accepted.source.address.text();
   if (host.log_refusal(source + "/credential")) {

@@ -22,18 +22,20 @@ constexpr unsigned kSettingsTicks = 20;  // listeners and addresses follow the s
 constexpr unsigned kStoreTicks = 4;      // the store is looked at every fourth tick: 200 ms
 constexpr Millis kLogAgain{5'000};       // between two audit rows about the same refusal
 constexpr std::size_t kMostLogged = 10'000;
+constexpr Millis kUsedAgain{60'000};  // between two notes that the same token was used
 constexpr Millis kClockJump{1'000};
 
 Millis offset_now() { return wall_now().time_since_epoch() - BootClock::now().time_since_epoch(); }
 }  // namespace
 
 Worker::Worker(unsigned index, std::string store_path, AuditWriter& audit, HoldDesk& desk, NameKeeper& names,
-               std::atomic<std::uint64_t>& all_flows)
+               TokenUses& uses, std::atomic<std::uint64_t>& all_flows)
     : index_(index),
       store_path_(std::move(store_path)),
       audit_(audit),
       desk_(desk),
       names_(names),
+      uses_(uses),
       all_flows_(all_flows),
       scratch_(std::make_unique<char[]>(kScratch)),  // NOLINT
       wheel_(BootClock::now()),
@@ -200,6 +202,14 @@ bool Worker::log_refusal(const std::string& key) {
   if (!is_new && now - it->second < kLogAgain) return false;
   it->second = now;
   return true;
+}
+
+void Worker::used(TokenId token) {
+  const BootTime now = BootClock::now();
+  const auto [it, is_new] = used_.try_emplace(token, now);
+  if (!is_new && now - it->second < kUsedAgain) return;
+  it->second = now;
+  uses_.note(token, wall_now());
 }
 
 bool Worker::take_share(const std::string& key, std::size_t most) {

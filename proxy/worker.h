@@ -20,6 +20,7 @@
 #include "proxy/flow_host.h"
 #include "proxy/name_keeper.h"
 #include "proxy/tcp_listener.h"
+#include "proxy/token_uses.h"
 #include "proxy/udp_listener.h"
 
 namespace nightlatch {
@@ -31,7 +32,7 @@ struct WorkerStats {  // written by the worker, read by anybody
 class Worker final : private FlowHost {
  public:
   Worker(unsigned index, std::string store_path, AuditWriter& audit, HoldDesk& desk, NameKeeper& names,
-         std::atomic<std::uint64_t>& all_flows);
+         TokenUses& uses, std::atomic<std::uint64_t>& all_flows);
   ~Worker() override;
   [[nodiscard]] Status open();  // binds; before start()
   void start();
@@ -63,6 +64,7 @@ class Worker final : private FlowHost {
   void finished(LiveFlow& flow) override;
   void ask_hold(const std::string& flow, HoldRequest request) override;
   bool log_refusal(const std::string& key) override;
+  void used(TokenId token) override;
   std::uint64_t most_refusing() override { return judge_->max_flows() / 8 + 1; }
   bool take_share(const std::string& key, std::size_t most) override;
   void give_share(const std::string& key) override;
@@ -85,6 +87,7 @@ class Worker final : private FlowHost {
   AuditWriter& audit_;
   HoldDesk& desk_;
   NameKeeper& names_;
+  TokenUses& uses_;
   std::atomic<std::uint64_t>& all_flows_;
   WorkerStats stats_;
   Counters counters_;
@@ -108,6 +111,7 @@ class Worker final : private FlowHost {
   std::unordered_map<std::string, std::unique_ptr<LiveFlow>> flows_;
   std::vector<std::string> again_, finished_;
   std::unordered_map<std::string, BootTime> logged_;
+  std::unordered_map<TokenId, BootTime> used_;  // when each was last noted
   std::unordered_map<std::string, std::size_t> shares_;
   std::mutex mailbox_mutex_;
   std::vector<std::function<void()>> mailbox_;

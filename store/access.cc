@@ -135,14 +135,62 @@ Status remove_resource(Database& db, std::string_view name) {
   return tx->commit();
 }
 
+namespace {
+
+Status check_whom(const NewPolicy& policy) {
+  const bool persons = policy.anyone || !policy.users.empty() || !policy.groups.empty();
+  const bool machines = !policy.tokens.empty() || !policy.certificates.empty();
+  if (!persons && !machines) {
+    return Error::usage("a policy needs to say for whom it is",
+                        "add --user U, --group G or --anyone; or, for a machine, --token T or --cert C");
+  }
+  if (persons && machines) {
+    return Error::usage(
+        "a policy is for persons or for machines: a token or a certificate stands for no person",
+        "make two: one with --user, --group or --anyone, one with --token or --cert");
+  }
+  if (machines && policy.terms.mfa) {
+    return Error::usage("--mfa: a machine has no second factor",
+                        "leave it out; --binding certificate asks for more than a token");
+  }
+  return Done{};
+}
+
+// A token or certificate in use, by its name: a device's, for nobody's else proves a machine.
+Status link_proofs(Database& db, std::int64_t policy, std::string_view table,
+                   const std::vector<std::string>& names) {
+  for (const std::string& name : names) {
+    auto id = db.integer(
+        fmt::format("SELECT id FROM {} WHERE name = ? AND revoked_ms IS NULL AND device_id IS NOT NULL",
+                    table),
+        {name});
+    if (!id) return id.error();
+    if (!*id) {
+      const bool token = table == "token";
+      auto persons = token ? db.integer("SELECT 1 FROM token WHERE name = ? AND revoked_ms IS NULL", {name})
+                           : Result<std::optional<std::int64_t>>(std::optional<std::int64_t>());
+      if (persons && *persons) {
+        return Error::usage(
+            fmt::format("--token: '{}' is a person's, and says only who that is", printable(name)),
+            "name the person with --user, or a token made with: nightlatch token add --device DEVICE");
+      }
+      return Error::not_found(fmt::format("there is no {} '{}' in use", table, printable(name)),
+                              fmt::format("see: nightlatch {} list", token ? "token" : "cert"));
+    }
+    NL_TRY(db.run(fmt::format("INSERT INTO policy_{} VALUES (?, ?) ON CONFLICT DO NOTHING", table),
+                  {policy, **id}));
+  }
+  return Done{};
+}
+
+}  // namespace
+
 Result<PolicyId> add_policy(Database& db, const NewPolicy& policy) {
   NL_TRY(check_name(policy.name, "policy"));
   if (policy.resources.empty()) {
     return Error::usage("--resource: a policy needs at least one resource", "see: nightlatch resource list");
   }
-  if (!policy.anyone && policy.users.empty() && policy.groups.empty()) {
-    return Error::usage("a policy needs to say for whom it is", "add --user U, --group G or --anyone");
-  }
+  NL_TRY(check_whom(policy));
   if (policy.anyone && (!policy.users.empty() || !policy.groups.empty())) {
     return Error::usage("--anyone: together with --user or --group it would be ambiguous",
                         "say one or the other");
@@ -163,6 +211,8 @@ Result<PolicyId> add_policy(Database& db, const NewPolicy& policy) {
   NL_TRY(link(db, id, "user", "policy_user", policy.users));
   NL_TRY(await_provider_groups(db, policy.groups));
   NL_TRY(link(db, id, "user_group", "policy_group", policy.groups));
+  NL_TRY(link_proofs(db, id, "token", policy.tokens));
+  NL_TRY(link_proofs(db, id, "certificate", policy.certificates));
   if (!policy.before.empty()) NL_TRY(place(db, id, policy.before));
   NL_TRY(tx->commit());
   return PolicyId(id);

@@ -25,8 +25,10 @@ struct NewPolicy {
   bool anyone = false;
   std::vector<std::string> users, groups, resources;  // names; each must exist
   Terms terms;
-  std::string before;  // the policy to stand in front of; empty: last
+  std::string before;                                 // the policy to stand in front of; empty: last
+  std::vector<std::string> tokens{}, certificates{};  // machines': each must exist; never beside persons
 };
+// For persons or for machines, never for both: a token or a certificate stands for no person.
 [[nodiscard]] Result<PolicyId> add_policy(Database& db, const NewPolicy& policy);
 [[nodiscard]] Status move_policy(Database& db, std::string_view name,
                                  std::string_view before);  // "": to the end

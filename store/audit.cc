@@ -53,6 +53,7 @@ constexpr std::array kTextFields{Field{"event", &AuditEvent::event},
                                  Field{"name", &AuditEvent::name},
                                  Field{"named_by", &AuditEvent::named_by},
                                  Field{"flow", &AuditEvent::flow},
+                                 Field{"machine", &AuditEvent::machine},
                                  Field{"detail", &AuditEvent::detail}};
 struct Count {
   const char* key;

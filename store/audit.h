@@ -28,6 +28,7 @@ struct AuditEvent {
   std::string name;                 // the host that the flow is for, or several: "wiki.lan"
   std::string named_by;  // how that is known: asked, http, tls, quic, dns; or why it is not: none, encrypted
   std::string flow;      // its id: "w0-123"
+  std::string machine;   // by what a device proved itself: "token nas-1", "certificate nas-1"
   std::string detail;    // free text for people
   std::int64_t bytes_up = 0, bytes_down = 0;
   std::int64_t duration_ms = 0;

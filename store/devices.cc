@@ -40,13 +40,20 @@ Status change(Database& db, std::string_view name, std::string_view sql, const D
 }  // namespace
 
 Result<DeviceId> add_device(Database& db, const NewDevice& device) {
+  auto tx = Transaction::begin(db);
+  if (!tx) return tx.error();
+  auto id = insert_device(db, device);
+  if (!id) return id;
+  NL_TRY(tx->commit());
+  return id;
+}
+
+Result<DeviceId> insert_device(Database& db, const NewDevice& device) {
   if (!device.name.empty()) NL_TRY(check_name(device.name, "device"));
-  if (!device.mac && device.addresses.empty()) {
+  if (!device.unseen && !device.mac && device.addresses.empty()) {
     return Error::usage("device: neither a MAC nor an address is given",
                         "say --mac aa:bb:cc:dd:ee:ff or --address IP");
   }
-  auto tx = Transaction::begin(db);
-  if (!tx) return tx.error();
   std::string name = device.name;
   if (name.empty()) {
     auto made = free_name(db, device);
@@ -78,7 +85,6 @@ Result<DeviceId> add_device(Database& db, const NewDevice& device) {
     }
     NL_TRY(db.run("INSERT INTO device_address VALUES (?, ?)", {address.text(), id}));
   }
-  NL_TRY(tx->commit());
   return DeviceId(id);
 }
 
@@ -149,6 +155,7 @@ Status set_device_state(Database& db, std::string_view name, DeviceState state) 
   auto id = id_of(db, "device", name);
   if (!id) return id.error();
   NL_TRY(db.run("UPDATE device SET state = ? WHERE id = ?", {std::string(to_text(state)), *id}));
+  // A trigger ends what the device has proven of itself.
   if (state == DeviceState::revoked) NL_TRY(db.run("DELETE FROM presence WHERE device_id = ?", {*id}));
   return tx->commit();
 }
@@ -160,6 +167,35 @@ Status remove_device(Database& db, std::string_view name) {
   if (!id) return id.error();
   NL_TRY(db.run("DELETE FROM device WHERE id = ?", {*id}));
   return tx->commit();
+}
+
+Result<std::vector<OwnDeviceRow>> devices_of(Database& db, UserId owner) {
+  std::vector<OwnDeviceRow> devices;
+  auto query = db.prepare(
+      "SELECT id, name, state, (SELECT max(at_ms) FROM sign_in WHERE user_id = ?1 AND device_id = device.id) "
+      "FROM device WHERE owner_id = ?1 ORDER BY name");
+  if (query) query->bind(1, static_cast<std::int64_t>(owner));
+  NL_TRY(each_row(std::move(query), [&](Statement& s) -> Status {
+    auto state = parse_device_state(s.text(2), "state");
+    if (!state) return state.error();
+    devices.push_back({DeviceId(s.integer(0)), s.text(1), *state,
+                       s.null(3) ? std::nullopt : std::optional(from_ms(s.integer(3)))});
+    return Done{};
+  }));
+  return devices;
+}
+
+Result<std::optional<std::string>> remove_own_device(Database& db, DeviceId device, UserId owner) {
+  auto query =
+      db.prepare("DELETE FROM device WHERE id = ? AND owner_id = ? AND state <> 'revoked' RETURNING name");
+  if (!query) return query.error();
+  query->bind(1, static_cast<std::int64_t>(device)).bind(2, static_cast<std::int64_t>(owner));
+  auto row = query->step();
+  if (!row) return row.error();
+  if (!*row) return std::optional<std::string>();
+  std::string name = query->text(0);
+  NL_TRY(query->run());
+  return std::optional(std::move(name));
 }
 
 }  // namespace nightlatch

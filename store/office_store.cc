@@ -329,27 +329,54 @@ Status load_access(Database& db, OfficeData& office) {
 
 Status load_tokens(Database& db, OfficeData& office) {
   std::map<std::int64_t, std::size_t> tokens;
-  NL_TRY(each(
-      db, "SELECT id, name, secret_sha256, user_id, limited, expires_ms, revoked_ms FROM token ORDER BY id",
-      [&](Statement& s) -> Status {
-        Token t;
-        t.id = TokenId(s.integer(0));
-        t.name = s.text(1);
-        const std::string secret = s.text(2);
-        if (secret.size() != t.secret_sha256.size())
-          return Error::invalid(fmt::format("token '{}' has a malformed hash", t.name));
-        std::copy(secret.begin(), secret.end(), t.secret_sha256.begin());
-        t.user = UserId(s.integer(3));
-        t.limited = s.integer(4) != 0;
-        if (!s.null(5)) t.expires = from_ms(s.integer(5));
-        t.revoked = !s.null(6);
-        tokens[s.integer(0)] = office.tokens.size();
-        office.tokens.push_back(std::move(t));
-        return Done{};
-      }));
+  NL_TRY(each(db,
+              "SELECT id, name, secret_sha256, user_id, device_id, limited, expires_ms, revoked_ms FROM "
+              "token ORDER BY "
+              "id",
+              [&](Statement& s) -> Status {
+                Token t;
+                t.id = TokenId(s.integer(0));
+                t.name = s.text(1);
+                const std::string secret = s.text(2);
+                if (secret.size() != t.secret_sha256.size())
+                  return Error::invalid(fmt::format("token '{}' has a malformed hash", t.name));
+                std::copy(secret.begin(), secret.end(), t.secret_sha256.begin());
+                t.user = UserId(s.integer(3));
+                t.device = DeviceId(s.integer(4));
+                t.limited = s.integer(5) != 0;
+                if (!s.null(6)) t.expires = from_ms(s.integer(6));
+                t.revoked = !s.null(7);
+                tokens[s.integer(0)] = office.tokens.size();
+                office.tokens.push_back(std::move(t));
+                return Done{};
+              }));
   return each(db, "SELECT token_id, resource_id FROM token_resource ORDER BY 1, 2",
               [&](Statement& s) -> Status {
                 office.tokens[tokens.at(s.integer(0))].resources.push_back(ResourceId(s.integer(1)));
+                return Done{};
+              });
+}
+
+Status load_machines(Database& db, OfficeData& office) {
+  NL_TRY(each(db, "SELECT id, name, device_id, expires_ms, revoked_ms FROM certificate ORDER BY id",
+              [&](Statement& s) -> Status {
+                Certificate c{CertificateId(s.integer(0)), s.text(1), DeviceId(s.integer(2))};
+                if (!s.null(3)) c.expires = from_ms(s.integer(3));
+                c.revoked = !s.null(4);
+                office.certificates.push_back(std::move(c));
+                return Done{};
+              }));
+  std::map<std::int64_t, std::size_t> policies;
+  for (std::size_t i = 0; i < office.policies.size(); ++i)
+    policies[static_cast<std::int64_t>(office.policies[i].id)] = i;
+  const auto policy = [&](Statement& s) -> Policy& { return office.policies[policies.at(s.integer(0))]; };
+  NL_TRY(each(db, "SELECT policy_id, token_id FROM policy_token ORDER BY 1, 2", [&](Statement& s) -> Status {
+    policy(s).tokens.push_back(TokenId(s.integer(1)));
+    return Done{};
+  }));
+  return each(db, "SELECT policy_id, certificate_id FROM policy_certificate ORDER BY 1, 2",
+              [&](Statement& s) -> Status {
+                policy(s).certificates.push_back(CertificateId(s.integer(1)));
                 return Done{};
               });
 }
@@ -374,6 +401,11 @@ Status load_terms(Database& db, OfficeData& office) {
     if (!limit) return damaged(limit.error());
     office.session_max = *limit;
   }
+  auto fresh = get_setting(db, "cert.fresh");
+  if (!fresh) return fresh.error();
+  auto certified = parse_duration(*fresh, "cert.fresh");
+  if (!certified) return damaged(certified.error());
+  office.certificate_fresh = *certified;
   const std::time_t now = std::time(nullptr);
   std::tm local{};
   localtime_r(&now, &local);
@@ -394,6 +426,7 @@ Result<OfficeData> load_office(Database& db) {
     NL_TRY(load_people(db, office));
     NL_TRY(load_access(db, office));
     NL_TRY(load_tokens(db, office));
+    NL_TRY(load_machines(db, office));
     return load_terms(db, office);
   };
   const Status loaded = load();

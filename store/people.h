@@ -66,8 +66,11 @@ struct NewDevice {
   DeviceState state = DeviceState::active;
   UserId owner{};
   bool shared = false;
+  bool unseen = false;  // neither MAC nor address: they are those that it first proves itself from
 };
 [[nodiscard]] Result<DeviceId> add_device(Database& db, const NewDevice& device);
+// The same inside a transaction of the caller's.
+[[nodiscard]] Result<DeviceId> insert_device(Database& db, const NewDevice& device);
 [[nodiscard]] Result<std::vector<DeviceRow>> list_devices(Database& db);
 [[nodiscard]] Result<DeviceRow> find_device(Database& db, std::string_view name);
 [[nodiscard]] Status rename_device(Database& db, std::string_view name, std::string_view new_name);
@@ -77,5 +80,17 @@ struct NewDevice {
 // approve = active, revoke = revoked. Revoking ends the device's sessions.
 [[nodiscard]] Status set_device_state(Database& db, std::string_view name, DeviceState state);
 [[nodiscard]] Status remove_device(Database& db, std::string_view name);
+
+// A user's own devices: those that they enrolled, or that were assigned to them.
+struct OwnDeviceRow {
+  DeviceId id{};
+  std::string name;
+  DeviceState state = DeviceState::active;
+  std::optional<WallTime> last_sign_in;  // of this user there
+};
+[[nodiscard]] Result<std::vector<OwnDeviceRow>> devices_of(Database& db, UserId owner);
+// Its name; nullopt, and nothing is changed, when it is not theirs or was revoked by an administrator.
+[[nodiscard]] Result<std::optional<std::string>> remove_own_device(Database& db, DeviceId device,
+                                                                   UserId owner);
 
 }  // namespace nightlatch

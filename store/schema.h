@@ -312,13 +312,101 @@ CREATE TABLE login (
 CREATE INDEX login_by_end ON login (expires_ms);
 CREATE INDEX login_by_resource ON login (resource_id);
 CREATE INDEX login_by_user ON login (user_id);
+)sql",
+    R"sql(
+-- A token is a person's or a machine's. The three tables are made anew: SQLite cannot take NOT NULL from a column.
+CREATE TABLE token_2 (
+  id            INTEGER PRIMARY KEY AUTOINCREMENT,
+  name          TEXT NOT NULL COLLATE NOCASE,
+  secret_sha256 BLOB NOT NULL UNIQUE CHECK (length(secret_sha256) = 32),
+  user_id       INTEGER REFERENCES user ON DELETE CASCADE,
+  device_id     INTEGER REFERENCES device ON DELETE CASCADE,
+  limited       INTEGER NOT NULL DEFAULT 0 CHECK (limited IN (0, 1)),  -- to the resources in token_resource
+  created_ms    INTEGER NOT NULL,
+  expires_ms    INTEGER,            -- NULL: never
+  revoked_ms    INTEGER,            -- NULL: it is in force
+  CHECK ((user_id IS NULL) <> (device_id IS NULL))
+) STRICT;
+CREATE TABLE token_resource_2 (
+  token_id    INTEGER NOT NULL REFERENCES token_2 ON DELETE CASCADE,
+  resource_id INTEGER NOT NULL REFERENCES resource ON DELETE CASCADE,
+  PRIMARY KEY (token_id, resource_id)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE token_use_2 (
+  token_id     INTEGER PRIMARY KEY REFERENCES token_2 ON DELETE CASCADE,
+  last_used_ms INTEGER NOT NULL
+) STRICT;
+INSERT INTO token_2 SELECT id, name, secret_sha256, user_id, NULL, limited, created_ms, expires_ms, revoked_ms FROM token;
+DELETE FROM sqlite_sequence WHERE name = 'token_2';  -- no id is ever given twice
+INSERT INTO sqlite_sequence SELECT 'token_2', seq FROM sqlite_sequence WHERE name = 'token';
+INSERT INTO token_resource_2 SELECT token_id, resource_id FROM token_resource;
+INSERT INTO token_use_2 SELECT token_id, last_used_ms FROM token_use;
+DROP TABLE token_resource;
+DROP TABLE token_use;
+DROP TABLE token;
+ALTER TABLE token_2 RENAME TO token;
+ALTER TABLE token_resource_2 RENAME TO token_resource;
+ALTER TABLE token_use_2 RENAME TO token_use;
+CREATE UNIQUE INDEX token_by_name ON token (name) WHERE revoked_ms IS NULL;
+CREATE INDEX token_by_user ON token (user_id);
+CREATE INDEX token_by_device ON token (device_id);
+CREATE INDEX token_resource_by_resource ON token_resource (resource_id);
+
+-- Client certificates by which devices prove themselves: of our own device CA, known by their SHA-256, or of a
+-- given CA, known by the name in them.
+CREATE TABLE certificate (
+  id         INTEGER PRIMARY KEY AUTOINCREMENT,
+  name       TEXT NOT NULL COLLATE NOCASE,
+  device_id  INTEGER NOT NULL REFERENCES device ON DELETE CASCADE,
+  sha256     BLOB UNIQUE CHECK (length(sha256) = 32),
+  subject    TEXT COLLATE NOCASE,
+  serial     TEXT NOT NULL DEFAULT '',  -- in hexadecimal; of a given CA's: of the one that was shown last
+  created_ms INTEGER NOT NULL,
+  expires_ms INTEGER,                   -- NULL: never, or none was shown yet
+  revoked_ms INTEGER,                   -- NULL: it is in force
+  CHECK ((sha256 IS NULL) <> (subject IS NULL))
+) STRICT;
+CREATE UNIQUE INDEX certificate_by_name ON certificate (name) WHERE revoked_ms IS NULL;
+CREATE UNIQUE INDEX certificate_by_subject ON certificate (subject) WHERE revoked_ms IS NULL;
+CREATE INDEX certificate_by_device ON certificate (device_id);
+
+CREATE TABLE policy_token (
+  policy_id INTEGER NOT NULL REFERENCES policy ON DELETE CASCADE,
+  token_id  INTEGER NOT NULL REFERENCES token ON DELETE CASCADE,
+  PRIMARY KEY (policy_id, token_id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX policy_token_by_token ON policy_token (token_id);
+CREATE TABLE policy_certificate (
+  policy_id      INTEGER NOT NULL REFERENCES policy ON DELETE CASCADE,
+  certificate_id INTEGER NOT NULL REFERENCES certificate ON DELETE CASCADE,
+  PRIMARY KEY (policy_id, certificate_id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX policy_certificate_by_certificate ON policy_certificate (certificate_id);
+
+-- What counts now of what devices have proven: by which token or certificate, last when, and from where.
+CREATE TABLE device_proof (
+  id             INTEGER PRIMARY KEY,
+  device_id      INTEGER NOT NULL REFERENCES device ON DELETE CASCADE,
+  token_id       INTEGER UNIQUE REFERENCES token ON DELETE CASCADE,
+  certificate_id INTEGER UNIQUE REFERENCES certificate ON DELETE CASCADE,
+  proven_ms      INTEGER NOT NULL,
+  source         TEXT NOT NULL,     -- the MAC, or the address of one that is off-link
+  generation     INTEGER NOT NULL,
+  CHECK ((token_id IS NULL) <> (certificate_id IS NULL))
+) STRICT;
+CREATE INDEX device_proof_by_device ON device_proof (device_id);
+CREATE TRIGGER device_revoked AFTER UPDATE OF state ON device WHEN new.state = 'revoked'
+BEGIN DELETE FROM device_proof WHERE device_id = new.id; END;
+CREATE TRIGGER device_sharing_changed AFTER UPDATE OF shared ON device WHEN old.shared <> new.shared
+BEGIN DELETE FROM device_proof WHERE device_id = new.id; END;
 )sql"};
 
 // Tables whose every change is a change of the configuration: each gets three triggers that raise
 // office_version.
 inline constexpr std::array kOfficeTables{
-    "setting",  "user",           "user_group",     "membership",      "device",      "policy",
-    "resource", "target",         "device_address", "policy_resource", "policy_user", "policy_group",
-    "token",    "token_resource", "provider",       "provider_host"};
+    "setting",       "user",         "user_group",   "membership",        "device",
+    "policy",        "resource",     "target",       "device_address",    "policy_resource",
+    "policy_user",   "policy_group", "token",        "token_resource",    "provider",
+    "provider_host", "certificate",  "policy_token", "policy_certificate"};
 
 }  // namespace nightlatch

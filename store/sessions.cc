@@ -12,20 +12,6 @@ namespace {
 std::int64_t raw(UserId id) { return static_cast<std::int64_t>(id); }
 std::int64_t raw(DeviceId id) { return static_cast<std::int64_t>(id); }
 
-// Inside a transaction. Returns the generation that new sign-ins belong to.
-Result<std::int64_t> move_clock(Database& db, WallTime now) {
-  auto clock = store_clock(db);
-  if (!clock) return clock.error();
-  if (set_back(*clock, now)) {
-    // Every earlier sign-in is void: its age can no longer be told (semantics 11).
-    NL_TRY(db.run("UPDATE meta SET clock_ms = ?, generation = generation + 1", {to_ms(now)}));
-    NL_TRY(db.run("DELETE FROM presence"));
-    return clock->generation + 1;
-  }
-  if (now > clock->latest) NL_TRY(db.run("UPDATE meta SET clock_ms = ?", {to_ms(now)}));
-  return clock->generation;
-}
-
 // A row of an older generation was made before the clock was set back: it does not count.
 constexpr std::string_view kPresent =
     "SELECT user_id, signed_in_ms, second_factor_ms, sign_in_id FROM presence "
@@ -75,6 +61,20 @@ Result<StoreClock> store_clock(Database& db) {
   if (!row) return row.error();
   if (!*row) return Error::invalid("the store has no meta row: it is damaged", "restore a backup");
   return StoreClock{from_ms(query->integer(0)), query->integer(1)};
+}
+
+Result<std::int64_t> move_clock(Database& db, WallTime now) {
+  auto clock = store_clock(db);
+  if (!clock) return clock.error();
+  if (set_back(*clock, now)) {
+    // Every earlier sign-in and proof is void: its age can no longer be told (semantics 11).
+    NL_TRY(db.run("UPDATE meta SET clock_ms = ?, generation = generation + 1", {to_ms(now)}));
+    NL_TRY(db.run("DELETE FROM presence"));
+    NL_TRY(db.run("DELETE FROM device_proof"));
+    return clock->generation + 1;
+  }
+  if (now > clock->latest) NL_TRY(db.run("UPDATE meta SET clock_ms = ?", {to_ms(now)}));
+  return clock->generation;
 }
 
 Status advance_clock(Database& db, WallTime now) {
@@ -204,7 +204,12 @@ Result<std::int64_t> end_sessions(Database& db, std::optional<UserId> user, std:
   NL_TRY(db.run("DELETE FROM presence WHERE (?1 IS NULL OR user_id = ?1) AND (?2 IS NULL OR device_id = ?2)",
                 {user ? Database::Value(raw(*user)) : std::nullopt,
                  device ? Database::Value(raw(*device)) : std::nullopt}));
-  const std::int64_t ended = db.changes();
+  std::int64_t ended = db.changes();
+  if (!user) {  // what machines have proven ends with them
+    NL_TRY(db.run("DELETE FROM device_proof WHERE ?1 IS NULL OR device_id = ?1",
+                  {device ? Database::Value(raw(*device)) : std::nullopt}));
+    ended += db.changes();
+  }
   NL_TRY(tx->commit());
   return ended;
 }

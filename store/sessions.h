@@ -55,7 +55,8 @@ struct SignInWay {
 [[nodiscard]] Result<std::optional<SignInWay>> way_of(Database& db, DeviceId device,
                                                       const Presence& presence);
 
-// Ends sessions: of a user, on a device, both, or all (both empty). Returns how many ended.
+// Ends sessions: of a user, on a device, both, or all (both empty). Without a user, what the device has
+// proven of itself ends too. Returns how many ended.
 [[nodiscard]] Result<std::int64_t> end_sessions(Database& db, std::optional<UserId> user,
                                                 std::optional<DeviceId> device, WallTime now);
 
@@ -95,6 +96,8 @@ struct StoreClock {
 inline constexpr Millis kClockTolerance{2000};
 [[nodiscard]] Result<StoreClock> store_clock(Database& db);
 [[nodiscard]] Status advance_clock(Database& db, WallTime now);  // the gate calls it every half minute
+// The same inside a transaction of the caller's: the generation that what it writes belongs to.
+[[nodiscard]] Result<std::int64_t> move_clock(Database& db, WallTime now);
 [[nodiscard]] inline bool set_back(const StoreClock& c, WallTime now) {
   return now + kClockTolerance < c.latest;
 }

@@ -71,6 +71,13 @@ Status long_duration(std::string_view value, std::string_view key) {
   return Done{};
 }
 
+Status some_duration(std::string_view value, std::string_view key) {
+  const auto d = parse_duration(value, key);
+  if (!d) return d.error();
+  if (*d == Seconds(0)) return Error::usage(fmt::format("{}: 0 would never be met", key));
+  return Done{};
+}
+
 Status choice(std::string_view value, std::string_view key, std::string_view a, std::string_view b) {
   if (value == a || value == b) return Done{};
   return Error::usage(fmt::format("{}: '{}' is neither {} nor {}", key, printable(value), a, b));
@@ -123,6 +130,8 @@ struct Known {
 
 constexpr std::array kKnown{
     Known{"audit.keep", "365d", long_duration, "how long the audit log is kept"},
+    Known{"cert.fresh", "12h", some_duration,
+          "so long a certificate that a device showed ties its flows to it; 30d at most"},
     Known{"dns", "observe", observe_or_off,
           "observe: the DNS answers that devices get tell which host a connection without a name is for; or "
           "off"},
@@ -135,6 +144,9 @@ constexpr std::array kKnown{
     Known{"lan", "", interfaces, "the interfaces that are guarded, separated by commas; empty: all"},
     Known{"mark", "0x4e4c", mark, "the packet mark, and the number of the routing table, that the rules use"},
     Known{"mode", "enforce", mode, "enforce, or observe: let through and log what would have been asked"},
+    Known{"mtls.ca", "", any_text,
+          "file of the CA whose client certificates are taken (PEM); empty: our own device CA's"},
+    Known{"mtls.crl", "", any_text, "file of that CA's revocation list (PEM), read again when it changes"},
     Known{"portal.certificate", "", any_text,
           "certificate file (PEM, chain behind it); empty: the office CA's"},
     Known{"portal.http", "", endpoints,
@@ -142,6 +154,8 @@ constexpr std::array kKnown{
     Known{"portal.https", "", endpoints,
           "where the portal answers HTTPS; empty: port 443 of the LAN's addresses"},
     Known{"portal.key", "", any_text, "the certificate's private key file (PEM)"},
+    Known{"portal.mtls", "", endpoints,
+          "where devices show client certificates, such as 10.0.0.1:8444; empty: nowhere"},
     Known{"portal.url", "", portal_url, "how people reach the portal, as in https://gate.office.example"},
     Known{"session.max", "", duration_or_none, "no session lasts longer, whatever its policy says"},
     Known{"socks.listen", "", proxy_places,

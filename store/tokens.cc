@@ -23,9 +23,9 @@ Result<std::optional<std::int64_t>> in_use(Database& db, std::string_view name) 
 }
 
 // "alice-1", or the next number that is free.
-Result<std::string> free_name(Database& db, std::string_view user) {
+Result<std::string> free_name(Database& db, std::string_view owner) {
   for (int n = 1;; ++n) {
-    std::string name = fmt::format("{}-{}", user, n);
+    std::string name = fmt::format("{}-{}", owner, n);
     auto taken = in_use(db, name);
     if (!taken) return taken.error();
     if (!*taken) return name;
@@ -76,12 +76,14 @@ Result<std::int64_t> find(Database& db, std::string_view name_or_id) {
 Result<AddedToken> add_token(Database& db, const NewToken& token, WallTime now) {
   auto tx = Transaction::begin(db);
   if (!tx) return tx.error();
-  auto user = id_of(db, "user", token.user);
-  if (!user) return user.error();
+  const bool machine = token.user.empty();
+  const std::string& of = machine ? token.device : token.user;
+  auto owner = id_of(db, machine ? "device" : "user", of);
+  if (!owner) return owner.error();
   AddedToken added;
   added.name = token.name;
   if (added.name.empty()) {
-    auto made = free_name(db, lower(token.user));
+    auto made = free_name(db, lower(of));
     if (!made) return made.error();
     added.name = std::move(*made);
   } else {
@@ -90,15 +92,16 @@ Result<AddedToken> add_token(Database& db, const NewToken& token, WallTime now) 
   added.secret = std::string(kSecretPrefix) + random_token(kSecretBytes);
   const Digest hash = sha256(added.secret);
   auto insert = db.prepare(
-      "INSERT INTO token (name, secret_sha256, user_id, limited, created_ms, expires_ms) "
-      "VALUES (?, ?, ?, ?, ?, ?)");
+      "INSERT INTO token (name, secret_sha256, user_id, device_id, limited, created_ms, expires_ms) "
+      "VALUES (?, ?, ?, ?, ?, ?, ?)");
   if (!insert) return insert.error();
   insert->bind(1, added.name)
       .bind_blob(2, std::string(hash.begin(), hash.end()))
-      .bind(3, *user)
-      .bind(4, std::int64_t{!token.resources.empty()})
-      .bind(5, now)
-      .bind(6, token.lifetime ? std::optional(now + *token.lifetime) : std::nullopt);
+      .bind(3, machine ? std::nullopt : std::optional(*owner))
+      .bind(4, machine ? std::optional(*owner) : std::nullopt)
+      .bind(5, std::int64_t{!token.resources.empty()})
+      .bind(6, now)
+      .bind(7, token.lifetime ? std::optional(now + *token.lifetime) : std::nullopt);
   NL_TRY(insert->run());
   added.id = TokenId(db.last_insert_id());
   for (const std::string& name : token.resources) {
@@ -113,24 +116,27 @@ Result<AddedToken> add_token(Database& db, const NewToken& token, WallTime now) 
 
 Result<std::vector<TokenRow>> list_tokens(Database& db) {
   std::vector<TokenRow> tokens;
-  NL_TRY(each_row(db.prepare("SELECT token.id, token.name, user.name, limited, token.created_ms, expires_ms, "
-                             "last_used_ms, revoked_ms FROM token JOIN user ON user.id = user_id "
-                             "LEFT JOIN token_use ON token_id = token.id ORDER BY token.id"),
-                  [&](Statement& s) -> Status {
-                    const auto time = [&](int column) {
-                      return s.null(column) ? std::nullopt : std::optional(from_ms(s.integer(column)));
-                    };
-                    tokens.push_back({TokenId(s.integer(0)),
-                                      s.text(1),
-                                      s.text(2),
-                                      s.integer(3) != 0,
-                                      {},
-                                      from_ms(s.integer(4)),
-                                      time(5),
-                                      time(6),
-                                      time(7)});
-                    return Done{};
-                  }));
+  NL_TRY(each_row(
+      db.prepare("SELECT token.id, token.name, ifnull(user.name, ''), ifnull(device.name, ''), limited, "
+                 "token.created_ms, expires_ms, last_used_ms, revoked_ms FROM token "
+                 "LEFT JOIN user ON user.id = user_id LEFT JOIN device ON device.id = device_id "
+                 "LEFT JOIN token_use ON token_id = token.id ORDER BY token.id"),
+      [&](Statement& s) -> Status {
+        const auto time = [&](int column) {
+          return s.null(column) ? std::nullopt : std::optional(from_ms(s.integer(column)));
+        };
+        tokens.push_back({TokenId(s.integer(0)),
+                          s.text(1),
+                          s.text(2),
+                          s.text(3),
+                          s.integer(4) != 0,
+                          {},
+                          from_ms(s.integer(5)),
+                          time(6),
+                          time(7),
+                          time(8)});
+        return Done{};
+      }));
   NL_TRY(each_row(
       db.prepare("SELECT token_id, name FROM token_resource JOIN resource ON resource.id = resource_id "
                  "ORDER BY token_id, name"),
@@ -141,6 +147,20 @@ Result<std::vector<TokenRow>> list_tokens(Database& db) {
         return Done{};
       }));
   return tokens;
+}
+
+Status note_token_uses(Database& db, const std::vector<TokenUse>& uses) {
+  if (uses.empty()) return Done{};
+  auto tx = Transaction::begin(db);
+  if (!tx) return tx.error();
+  for (const TokenUse& use : uses) {
+    // A token that has gone meanwhile leaves no row.
+    NL_TRY(
+        db.run("INSERT INTO token_use SELECT id, ?2 FROM token WHERE id = ?1 ON CONFLICT (token_id) "
+               "DO UPDATE SET last_used_ms = max(last_used_ms, excluded.last_used_ms)",
+               {static_cast<std::int64_t>(use.token), to_ms(use.at)}));
+  }
+  return tx->commit();
 }
 
 Result<TokenRow> revoke_token(Database& db, std::string_view name_or_id, WallTime now) {

@@ -112,6 +112,7 @@ HttpResponse show(const PageFrame& frame, const MePage& page) {
                            {"signed_in_at", page.signed_in_at},
                            {"age_s", page.age_s},
                            {"sessions", std::move(sessions)},
+                           {"devices", json_list(page.devices)},
                            {"renew_token", page.renew_token},
                            {"sign_out_token", page.sign_out_token}});
   }
@@ -122,6 +123,7 @@ HttpResponse show(const PageFrame& frame, const MePage& page) {
       fmt::format_to(std::back_inserter(body), "  {:<20} {}  ({})\n", s.resource, s.left, s.terms);
     }
     if (page.more > 0) fmt::format_to(std::back_inserter(body), "  and {} more\n", page.more);
+    body += text_list(page.devices);
     return text_page(200, body);
   }
   Value::List sessions;
@@ -144,6 +146,8 @@ HttpResponse show(const PageFrame& frame, const MePage& page) {
                      {"more", static_cast<std::int64_t>(page.more)},
                      {"has_note", !page.note.empty()},
                      {"note", page.note},
+                     {"has_devices", !page.devices.empty()},
+                     {"devices", html_list(page.devices)},
                      {"renew_token", page.renew_token},
                      {"sign_out_token", page.sign_out_token}};
   return html_page(frame, 200, assets::me_html, "Your sessions", std::move(view));

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "net/http_message.h"
+#include "web/device_list.h"
 #include "web/page_frame.h"
 #include "web/value.h"
 
@@ -59,6 +60,7 @@ struct MePage {
   std::vector<Session> sessions;
   std::size_t more = 0;  // resources that are not listed
   std::string note;      // about the device, or empty
+  std::vector<OwnDevice> devices;
   std::string renew_token, sign_out_token;
 };
 

@@ -23,6 +23,7 @@
 #include "net/stream.h"
 #include "net/tls_context.h"
 #include "store/office_store.h"
+#include "web/client_certificates.h"
 #include "web/office_reader.h"
 #include "web/portal_config.h"
 #include "web/site.h"
@@ -76,6 +77,9 @@ class Portal {
         sockets->push_back(std::move(*fd));
       }
     }
+    auto certificates = ClientCertificates::open(options_.store_path, config_);
+    if (!certificates) return certificates.error();
+    client_certificates_ = std::move(*certificates);
     return Done{};
   }
 
@@ -110,6 +114,8 @@ class Portal {
     };
     for (Fd& fd : std::exchange(https_, {})) server.serve(std::move(fd), tls_, https);
     for (Fd& fd : std::exchange(http_, {})) server.serve(std::move(fd), nullptr, http);
+    const auto certificates = std::move(client_certificates_);  // its timer goes before the loop
+    if (certificates) certificates->serve(loop, server, site, writer, audit);
 
     Lifeline lifeline(loop, [&] { loop.stop(); });
     Timer too_long(loop, [&] { loop.stop(); });
@@ -176,6 +182,7 @@ class Portal {
   PortalConfig config_;
   std::shared_ptr<TlsContext> tls_;
   std::vector<Fd> http_, https_;
+  std::unique_ptr<ClientCertificates> client_certificates_;
   std::vector<Stamp> seen_;
 };
 }  // namespace

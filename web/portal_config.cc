@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "auth/device_ca.h"
 #include "auth/office_ca.h"
 #include "base/text.h"
 #include "net/interfaces.h"
@@ -102,6 +103,25 @@ Result<PortalConfig> load_portal_config(Database& db) {
   const TlsPaths paths = tls_paths(db.path());
   config.certificate = config.office_ca ? paths.certificate : *certificate;
   config.key = config.office_ca ? paths.key : *key;
+
+  auto mtls = get_setting(db, "portal.mtls");
+  if (!mtls) return mtls.error();
+  if (!trim(*mtls).empty()) {
+    auto where = endpoints(db, "portal.mtls", config.lan, 8444);
+    if (!where) return where.error();
+    config.mtls = std::move(*where);
+  }
+  auto ca = get_setting(db, "mtls.ca");
+  auto crl = get_setting(db, "mtls.crl");
+  if (!ca) return ca.error();
+  if (!crl) return crl.error();
+  config.device_ca = ca->empty();
+  if (config.device_ca && !crl->empty()) {
+    return Error::invalid("mtls.crl is set, but mtls.ca is not",
+                          "our own CA's certificates are revoked by: nightlatch cert revoke NAME");
+  }
+  config.mtls_ca = config.device_ca ? device_ca_paths(db.path()).certificate : *ca;
+  config.mtls_crl = *crl;
   return config;
 }
 

@@ -17,9 +17,12 @@ struct PortalConfig {
   std::string url;   // "https://gate.office.example", "https://10.0.0.1:8443": without a slash at the end
   std::string host;  // "gate.office.example", "10.0.0.1", "fd00::1": what the certificate is for
   std::vector<Endpoint> http, https;
-  std::vector<std::string> lan;  // interfaces; empty: all
-  std::string certificate, key;  // files
-  bool office_ca = true;         // they are the office CA's
+  std::vector<std::string> lan;   // interfaces; empty: all
+  std::string certificate, key;   // files
+  bool office_ca = true;          // they are the office CA's
+  std::vector<Endpoint> mtls;     // where devices show client certificates; empty: nowhere
+  std::string mtls_ca, mtls_crl;  // files: of whom they are
+  bool device_ca = true;          // of our own device CA
 
   bool operator==(const PortalConfig&) const = default;
 };

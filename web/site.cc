@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "store/office_store.h"
+#include "store/proofs.h"
 #include "web/portal_config.h"
 #include "web/site_oidc.h"
 #include "web/site_work.h"
@@ -33,7 +34,9 @@ struct Route {
   std::string_view path;
   bool get, post;
 };
-constexpr std::array<Route, 17> kRoutes{{{"/", true, false},
+constexpr std::array<Route, 19> kRoutes{{{"/", true, false},
+                                         {"/enrol", false, true},
+                                         {"/me/devices/remove", true, true},
                                          {"/me", true, false},
                                          {"/captive", true, false},
                                          {"/readyz", true, false},
@@ -66,6 +69,7 @@ Subject Visit::subject() const {
     s.credential = SentCredential{&own};
     s.binding = Binding::credential;
   }
+  s.proofs = proofs;
   return s;
 }
 
@@ -108,6 +112,7 @@ void Site::https(HttpRequest request, const HttpResponder& responder) {
                                                .place = {},
                                                .browser_token = {},
                                                .presence = {},
+                                               .proofs = {},
                                                .form_cookie = {},
                                                .set_cookies = {}});
   // A page of ours must not be served under a name that is not ours (DNS rebinding).
@@ -245,6 +250,12 @@ Status Site::look_up(Visit& v) {
   auto presence = presence_on(reader_.db(), v.device->id);
   if (!presence) return presence.error();
   v.presence = *presence;
+  v.proofs.clear();
+  if (v.office->has_machines()) {
+    auto proofs = proofs_of(reader_.db(), v.device->id, source_text(v.place));
+    if (!proofs) return proofs.error();
+    v.proofs = std::move(*proofs);
+  }
   if (v.browser_token.empty()) v.browser_token = v.request.cookie(kBrowserCookie);
   if (v.browser_token.empty()) return Done{};
   auto browser = find_browser(reader_.db(), token_digest(v.browser_token));
@@ -292,14 +303,16 @@ void Site::route(const VisitPtr& v) {
     }
   }
   const bool posts = r.method == "POST" && route.post;
-  if (!reads && !posts) {
+  if (!posts && !(reads && route.get)) {
     MessagePage page;
     page.status = 405;
     page.tone = MessagePage::Tone::bad;
     page.heading = "This address cannot be used like that";
     page.links = {{"/", "Go to the sign-in page"}};
     HttpResponse response = show(v->frame, page);
-    response.headers.emplace_back("Allow", route.post ? "GET, HEAD, POST" : "GET, HEAD");
+    response.headers.emplace_back("Allow", !route.get   ? "POST"
+                                           : route.post ? "GET, HEAD, POST"
+                                                        : "GET, HEAD");
     respond(v, std::move(response));
     return;
   }
@@ -312,6 +325,8 @@ void Site::route(const VisitPtr& v) {
   if (oidc) return route_oidc(v);
   if (posts) {
     if (r.path == "/sign-in") return post_sign_in(v);
+    if (r.path == "/enrol") return post_enrol(v);
+    if (r.path == "/me/devices/remove") return post_device_remove(v);
     if (r.path == "/step-up") return post_step_up(v);
     if (r.path == "/me/renew") return post_renew(v);
     if (login) return post_login_code(v, std::string_view(r.path).substr(3));

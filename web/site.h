@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "auth/device_proof.h"
 #include "auth/hand_off.h"
 #include "auth/second_factor.h"
 #include "auth/sign_in.h"
@@ -49,6 +50,7 @@ struct Visit {
   const Device* device = nullptr;    // in `office`
   std::string browser_token;         // the cookie's, or that of the sign-in which was just recorded
   std::optional<Presence> presence;  // on that device, whoever that is; on a shared one, this browser's user
+  std::vector<Proof> proofs;         // what the device has proven from here
   bool clock_set_back = false;
   const User* user = nullptr;  // signed in on this device with this very browser
   std::string form_cookie;     // binds this browser's forms
@@ -85,6 +87,10 @@ class Site {
   void https(HttpRequest request, const HttpResponder& responder);
   // Redirects, and what programs fetch before they trust the office CA.
   void http(const HttpRequest& request, const HttpResponder& responder) const;
+  // Where clients show certificates: these are our own device CA's, or a given one's.
+  void mtls(HttpRequest request, const HttpResponder& responder);
+  void take_certificates(bool own) { own_certificates_ = own; }
+  void refused_certificate(const Endpoint& peer, std::string_view reason);
   void set_ca_pem(std::string pem) { options_.ca_pem = std::move(pem); }
 
  private:
@@ -157,6 +163,18 @@ class Site {
   void show_otp_setup(const VisitPtr& v, const std::string& secret, const std::string& error);
   void keep_new_otp(const VisitPtr& v, const std::string& secret, std::int64_t step);
   void show_codes(const VisitPtr& v, const std::string& heading, const std::vector<std::string>& codes);
+
+  // site_devices.cc
+  [[nodiscard]] Status add_devices(const VisitPtr& v, MePage& page);
+  void post_device_remove(const VisitPtr& v);
+  void device_removed(const VisitPtr& v, const std::optional<std::string>& name, bool here);
+
+  // site_enrol.cc
+  void post_enrol(const VisitPtr& v);
+  void prove(const VisitPtr& v, const ShownProof& shown);
+  void enrol_throttled(const VisitPtr& v, const Throttle::Decision& decision);
+  void tell_of_throttled_proof(const SignInPlace& place, const Throttle::Decision& decision, WallTime now);
+  [[nodiscard]] bool from_another_site(const Visit& v) const;
 
   // site_admit.cc
   // Has a change made on the writer's thread, and goes on on the loop once it is durable.
@@ -242,6 +260,7 @@ class Site {
   std::list<Watcher> watchers_;
   Timer watch_, sweep_;
   bool sweeping_ = false;
+  bool own_certificates_ = true;
   std::size_t checking_ = 0;               // passwords in the thread pool
   std::list<std::unique_ptr<Work>> work_;  // passwords being checked, and answers being delayed
 };

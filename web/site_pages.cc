@@ -200,6 +200,18 @@ void Site::show_state(const VisitPtr& v, const std::optional<Hold>& hold, int st
     respond(v, show(v->frame, page));
     return;
   }
+  // A sign-in opens nothing here: nobody is asked for one.
+  if (verdict.reason == Reason::machines_only || verdict.reason == Reason::proof_expired) {
+    page.tone = MessagePage::Tone::bad;
+    page.heading = "Only machines may use " + resource.name;
+    page.paragraphs = {
+        "It is reached by devices that prove themselves with a token or a certificate of their "
+        "own. Signing in does not open it."};
+    if (verdict.reason == Reason::proof_expired)
+      page.paragraphs.push_back("This device has done so, but too long ago: it has to do it again.");
+    respond(v, show(v->frame, page));
+    return;
+  }
   if (verdict.kind == VerdictKind::deny && !unknown_here) {
     if (!v->presence) {
       page.tone = MessagePage::Tone::bad;
@@ -269,7 +281,7 @@ void Site::get_me(const VisitPtr& v) {
   MePage page;
   page.user = v->user->name;
   page.device = v->device->name;
-  page.binding = to_text(v->subject().binding);
+  page.binding = to_text(binding_of(*v->office, v->subject(), v->now));
   const Millis age = std::max(v->now - v->presence->signed_in, Millis(0));
   page.signed_in = age < Seconds(1) ? "just now" : format_age(age) + " ago";
   page.age_s = age.count() / 1000;
@@ -280,7 +292,7 @@ void Site::get_me(const VisitPtr& v) {
   for (const Resource& resource : v->office->data().resources) {
     const Verdict verdict = decide_resource(*v->office, v->subject(), resource, v->now);
     const bool reachable = verdict.kind != VerdictKind::deny || verdict.reason == Reason::binding_too_weak;
-    if (!reachable) continue;
+    if (!reachable || verdict.by_machine()) continue;
     if (page.sessions.size() == kMostListed) {
       ++page.more;
       continue;
@@ -299,6 +311,7 @@ void Site::get_me(const VisitPtr& v) {
     }
     page.sessions.push_back(std::move(s));
   }
+  if (const Status added = add_devices(v, page); !added) return unavailable(v, added.error());
   page.renew_token = form_token(*v, "renew");
   page.sign_out_token = form_token(*v, "sign-out");
   respond(v, show(v->frame, page));

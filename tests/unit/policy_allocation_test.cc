@@ -57,8 +57,19 @@ OfficeData big_office() {
     for (int k = 0; k < 10; ++k) p.resources.push_back(ResourceId(i * 3 + k));
     if (i % 4 == 0) p.terms.hours = *parse_hours("mon-fri 09:00-17:00", "x");
     if (i % 3 == 0) p.terms.mfa = Seconds(3600);
+    if (i % 8 == 0) {
+      p.anyone = false;
+      p.users.clear();
+      p.groups.clear();
+      p.tokens = {TokenId(1), TokenId(2)};
+      p.certificates = {CertificateId(1)};
+      p.terms.mfa.reset();
+    }
     o.policies.push_back(p);
   }
+  o.devices = {{DeviceId(1), "laptop", {}, {}, DeviceState::active, false, {}}};
+  o.tokens = {{.id = TokenId(2), .name = "nas", .user = {}, .device = DeviceId(1)}};
+  o.certificates = {{CertificateId(1), "nas", DeviceId(1)}};
   return o;
 }
 
@@ -76,7 +87,8 @@ TEST(Allocation, DecideAllocatesNothing) {
       .id = TokenId(1), .name = "t", .user = UserId(9), .limited = true, .resources = {ResourceId(7)}};
   const Device laptop{DeviceId(1), "laptop", {}, {}, DeviceState::active, false, {}};
   const std::array<std::string_view, 2> names{"wiki.lan", "a.corp.lan"};
-  std::uint64_t kinds = 0;
+  std::array<Proof, 2> shown{};
+  std::uint64_t kinds = 0, by_machine = 0;
   const auto before = allocations.load();
   for (std::uint32_t i = 0; i < 20'000; ++i) {
     const WallTime now = from_ms(1'795'000'000'000 + std::int64_t{i} * 60'000);
@@ -84,14 +96,19 @@ TEST(Allocation, DecideAllocatesNothing) {
     if (i % 3 != 0)
       s.presence = Presence{UserId(i % 60), now - Seconds(i * 3 % 40'000), now - Seconds(i % 4000), 1};
     if (i % 4 == 0) s.credential = SentCredential{i % 8 == 0 ? nullptr : &token};
+    shown[0] = {TokenId(2), CertificateId::none, now - Seconds(i % 90'000)};
+    shown[1] = {TokenId::none, CertificateId(1), now - Seconds(i * 7 % 90'000)};
+    if (i % 4 != 0) s.proofs = shown;
     const Destination d{IpAddress::v4(0x0a000000U | (i % 60) << 8 | 7),
                         static_cast<std::uint16_t>(i % 2 == 0 ? 443 : i % 500 + 1), Protocol::tcp,
                         std::span(names).first(i % 3), 1};
     kinds |= 1ULL << static_cast<unsigned>(decide(office, s, d, now).reason);
+    by_machine += decide(office, s, d, now).by_machine() ? 1U : 0U;
     kinds |= 1ULL << static_cast<unsigned>(
                  decide_resource(office, s, office.data().resources[i % 200], now).reason);
   }
   EXPECT_EQ(allocations.load() - before, 0U);
+  EXPECT_GT(by_machine, 100U);
   for (const Reason r : {Reason::fresh, Reason::unprotected, Reason::no_sign_in, Reason::expired,
                          Reason::no_policy, Reason::denied_by_policy, Reason::second_factor_expired,
                          Reason::bad_credential, Reason::token_not_for_resource}) {

@@ -22,6 +22,8 @@ struct Answer {
   WallTime until = kNever;
   Seconds session{0};
   std::optional<Millis> age{};
+  TokenId token{};
+  CertificateId certificate{};
   bool operator==(const Answer&) const = default;
 };
 
@@ -32,7 +34,9 @@ inline Answer from(const Verdict& v) {
           v.resource != nullptr ? v.resource->id : ResourceId::none,
           v.until,
           v.session,
-          v.age};
+          v.age,
+          v.token,
+          v.certificate};
 }
 
 inline std::ostream& operator<<(std::ostream& out, const Answer& a) {
@@ -44,7 +48,8 @@ inline std::ostream& operator<<(std::ostream& out, const Answer& a) {
     out << to_ms(a.until);
   }
   out << " session " << a.session.count() << " age ";
-  return a.age ? out << a.age->count() : out << '-';
+  out << (a.age ? std::to_string(a.age->count()) : "-");
+  return out << " token " << static_cast<int>(a.token) << " certificate " << static_cast<int>(a.certificate);
 }
 
 inline bool bit(const IpAddress& a, unsigned i) { return (a.bytes()[i / 8] >> (7 - i % 8) & 1) != 0; }
@@ -112,11 +117,24 @@ inline bool lists(const Policy& p, const User& u) {
 class Oracle {
  public:
   Oracle(const OfficeData& office, const Subject& subject, WallTime now)
-      : o_(office), s_(subject), now_(now), speaker_(speaker()), binding_(subject.binding) {
+      : o_(office),
+        s_(subject),
+        now_(now),
+        speaker_(speaker()),
+        machine_(machine()),
+        binding_(subject.binding),
+        placed_(subject.binding) {
     if (!s_.clock_set_back) who_ = s_.presence;
-    if (!speaker_) return;
-    if (who_ && who_->user != speaker_->id) who_.reset();
-    if (binding_ != Binding::certificate) binding_ = Binding::credential;
+    if (machine_) who_.reset();
+    if (speaker_ && who_ && who_->user != speaker_->id) who_.reset();
+    if ((speaker_ || machine_) && placed_ != Binding::certificate) placed_ = Binding::credential;
+    binding_ = placed_;
+    for (const Proof& p : counted(s_.device)) {
+      if (p.certificate == CertificateId::none) continue;
+      const WallTime end = std::min(std::min(p.proven, now_) + o_.certificate_fresh, *lasts(p));
+      if (end > now_) binding_ = Binding::certificate;
+      certified_ = std::max(certified_, end);
+    }
   }
 
   Answer decide(const Destination& d) const {
@@ -135,9 +153,13 @@ class Oracle {
       if (named.empty()) continue;
       const Answer b = judge(named);
       if (a.reason != Reason::unprotected) {
-        // The one that refuses more decides; of two that allow, the one that ends first.
+        // The one that refuses more decides; of two that allow, the one that ends first. A person who is let
+        // in by one of them has the flow.
         const bool b_decides = a.kind == b.kind ? b.until < a.until : b.kind > a.kind;
+        const bool both_machines = by_machine(a) && by_machine(b);
+        const bool same = a.kind == b.kind;
         if (b_decides) a = b;
+        if (same && !both_machines) a.token = TokenId::none, a.certificate = CertificateId::none;
       } else if (a.kind == VerdictKind::allow || found_by) {
         a = b;
       }
@@ -151,7 +173,7 @@ class Oracle {
               .reason = Reason::unprotected};
     }
     Answer a = within(in);
-    if (speaker_ && s_.credential->token->expires)
+    if ((speaker_ || machine_) && s_.credential->token->expires)
       a.until = std::min(a.until, *s_.credential->token->expires);
     const Policy* p = find_policy(a.policy);
     for (const Resource& r : in) {
@@ -166,22 +188,32 @@ class Oracle {
   }
 
  private:
+  static bool by_machine(const Answer& a) {
+    return a.token != TokenId::none || a.certificate != CertificateId::none;
+  }
+
   Answer within(const std::vector<Resource>& in) const {
-    if (s_.device == nullptr && o_.enrol == Enrol::closed) return {.reason = Reason::not_enrolled};
-    if (s_.device != nullptr) {
-      if (s_.device->state == DeviceState::revoked) return {.reason = Reason::device_revoked};
-      if (s_.device->state == DeviceState::pending) return {.reason = Reason::device_pending};
+    // A machine's token tells the device where the place does not.
+    std::vector<Device> devices;
+    if (s_.device != nullptr) devices.push_back(*s_.device);
+    if (machine_ && (devices.empty() || devices[0].shared)) devices.push_back(*machine_);
+    if (devices.empty() && o_.enrol == Enrol::closed) return {.reason = Reason::not_enrolled};
+    for (const Device& d : devices) {
+      if (d.state == DeviceState::revoked) return {.reason = Reason::device_revoked};
+      if (d.state == DeviceState::pending) return {.reason = Reason::device_pending};
     }
-    if (s_.credential && !speaker_) return {.reason = Reason::bad_credential};
+    if (s_.credential && !speaker_ && !machine_) return {.reason = Reason::bad_credential};
+    if (machine_) {
+      const bool there = s_.device != nullptr && s_.device->id == machine_->id;
+      const bool nowhere = !machine_->mac && machine_->addresses.empty();
+      const bool from_anybody = s_.device == nullptr || s_.device->shared;
+      if (!there && !(nowhere && from_anybody)) return {.reason = Reason::credential_elsewhere};
+    }
     const bool says_who = binding_ == Binding::credential || binding_ == Binding::certificate;
     if (s_.device != nullptr && s_.device->shared && !says_who) return {.reason = Reason::shared_device};
-    if (speaker_ && s_.credential->token->limited) {
-      std::set<ResourceId> good(s_.credential->token->resources.begin(),
-                                s_.credential->token->resources.end());
-      if (std::none_of(in.begin(), in.end(), [&](const Resource& r) { return good.contains(r.id); })) {
-        return {.reason = Reason::token_not_for_resource};
-      }
-    }
+    if ((speaker_ || machine_) && !good_for(*s_.credential->token, in))
+      return {.reason = Reason::token_not_for_resource};
+    if (machine_ && s_.clock_set_back) return {.reason = Reason::clock_set_back};
     std::vector<Policy> policies;
     for (const Policy& p : o_.policies) {
       const bool concerned = std::any_of(in.begin(), in.end(), [&](const Resource& r) {
@@ -189,11 +221,204 @@ class Oracle {
       });
       if (concerned) policies.push_back(p);
     }
-    if (speaker_) return person(policies, *speaker_);
+    return walk(policies, in);
+  }
+
+  // From the top: the person who is there, if any, and the machine, if it has proven anything, each look for
+  // their first policy.
+  Answer walk(const std::vector<Policy>& policies, const std::vector<Resource>& in) const {
+    std::optional<User> user = speaker_;
     for (const User& u : o_.users) {
-      if (who_ && u.id == who_->user && u.enabled) return person(policies, u);
+      if (!speaker_ && who_ && u.id == who_->user && u.enabled) user = u;
     }
-    return nobody(policies);
+    std::optional<Answer> person, machine;  // what became of each
+    Answer nobodys{.reason = Reason::no_policy};
+    bool nobody_looks = !user && !machine_, weak = false;
+    WallTime hours = kNever;
+    const auto ends = [&](Answer a) {
+      a.until = std::min(a.until, hours);
+      return a;
+    };
+    for (const Policy& p : policies) {
+      const bool for_persons = p.anyone || !p.users.empty() || !p.groups.empty();
+      const bool user_meant = user && !person && lists(p, *user);
+      const bool nobody_meant = nobody_looks && (p.deny ? p.anyone : for_persons);
+      const std::vector<Proof> shown = machine || for_persons ? std::vector<Proof>() : accepted(p, in);
+      if (!user_meant && !nobody_meant && shown.empty()) continue;
+      if (p.terms.hours) hours = std::min(hours, p.terms.hours->next_change(now_, o_.utc_offset));
+      if (!open_now(p, now_, o_.utc_offset)) continue;
+      if (nobody_meant) {
+        if (p.deny) {
+          if (!weak) nobodys.reason = Reason::denied_by_policy, nobodys.policy = p.id;
+          nobody_looks = false;
+        } else if (binding_ >= p.terms.min_binding) {
+          nobodys.kind = VerdictKind::sign_in;
+          nobodys.reason = s_.clock_set_back ? Reason::clock_set_back : Reason::no_sign_in;
+          nobodys.policy = p.id;
+          nobody_looks = false;
+        } else {
+          if (!weak) nobodys.reason = Reason::binding_too_weak, nobodys.policy = p.id;
+          weak = true;
+          if (p.anyone) nobody_looks = false;
+        }
+        continue;
+      }
+      Answer a{.policy = p.id};
+      if (user_meant) {
+        if (who_) a.age = age_of(who_->signed_in);
+        a.reason = Reason::denied_by_policy;
+        if (!p.deny) terms(a, p.terms);
+        if (p.deny || a.kind == VerdictKind::allow) return ends(a);
+        person = a;
+      } else {
+        machine_terms(a, p, shown);
+        const Answer so_far = person ? *person : nobodys;
+        const bool may_sign_in = so_far.kind == VerdictKind::sign_in || so_far.kind == VerdictKind::step_up;
+        if (a.kind == VerdictKind::allow || (p.deny && !may_sign_in)) return ends(a);
+        machine = a;
+      }
+    }
+    Answer a = person ? *person : nobodys;
+    if (!person && user && who_) a.age = age_of(who_->signed_in);
+    const bool may_sign_in = a.kind == VerdictKind::sign_in || a.kind == VerdictKind::step_up;
+    if (machine && !may_sign_in) a = *machine;
+    if (a.reason == Reason::no_policy && !machine_) {
+      bool some_machine = false, some_person = false;
+      for (const Policy& p : policies) {
+        const bool for_persons = p.anyone || !p.users.empty() || !p.groups.empty();
+        if (p.deny) continue;
+        if (for_persons) some_person = true;
+        if (!for_persons && !(p.tokens.empty() && p.certificates.empty())) some_machine = true;
+      }
+      if (some_machine && !some_person) a.reason = Reason::machines_only;
+    }
+    return ends(a);
+  }
+
+  Millis age_of(WallTime t) const { return t > now_ ? Millis(0) : now_ - t; }
+
+  static bool good_for(const Token& t, const std::vector<Resource>& in) {
+    const std::set<ResourceId> good(t.resources.begin(), t.resources.end());
+    return !t.limited ||
+           std::any_of(in.begin(), in.end(), [&](const Resource& r) { return good.contains(r.id); });
+  }
+
+  const Token* find_token(TokenId id) const {
+    for (const Token& t : o_.tokens) {
+      if (t.id == id) return &t;
+    }
+    return nullptr;
+  }
+
+  // Until when a proof of an existing token or certificate is good.
+  std::optional<WallTime> lasts(const Proof& p) const {
+    std::optional<WallTime> expires;
+    if (p.token != TokenId::none) {
+      const Token* t = find_token(p.token);
+      if (t == nullptr || t->revoked || t->user != UserId::none) return std::nullopt;
+      expires = t->expires;
+    } else {
+      bool known = false;
+      for (const Certificate& c : o_.certificates) {
+        if (c.id == p.certificate && !c.revoked) known = true, expires = c.expires;
+      }
+      if (!known) return std::nullopt;
+    }
+    const WallTime longest = p.proven + Seconds(30 * 86400);
+    return expires ? std::min(longest, *expires) : longest;
+  }
+
+  bool its_own(const Proof& p, DeviceId device) const {
+    const bool known =
+        std::any_of(o_.devices.begin(), o_.devices.end(), [&](const Device& d) { return d.id == device; });
+    if (p.token != TokenId::none) {
+      const Token* t = find_token(p.token);
+      return known && t != nullptr && t->device == device;
+    }
+    return std::any_of(o_.certificates.begin(), o_.certificates.end(),
+                       [&](const Certificate& c) { return c.id == p.certificate && c.device == device; });
+  }
+
+  // The proofs of this device that are good now.
+  std::vector<Proof> counted(const Device* device) const {
+    std::vector<Proof> good;
+    if (device == nullptr || device->shared || s_.clock_set_back) return good;
+    for (const Proof& p : s_.proofs) {
+      const auto end = lasts(p);
+      if (p.proven - now_ <= Seconds(2) && its_own(p, device->id) && end && *end > now_) good.push_back(p);
+    }
+    return good;
+  }
+
+  std::vector<Proof> accepted(const Policy& policy, const std::vector<Resource>& in) const {
+    std::vector<Proof> all;
+    if (machine_) {
+      const Proof sent{s_.credential->token->id, CertificateId::none, s_.credential->sent};
+      const auto end = lasts(sent);
+      if (sent.proven - now_ <= Seconds(2) && end && *end > now_) all.push_back(sent);
+    } else if (!s_.credential) {
+      all = counted(s_.device);
+    }
+    std::vector<Proof> out;
+    for (const Proof& p : all) {
+      const bool by_token = p.token != TokenId::none;
+      if (by_token && !good_for(*find_token(p.token), in)) continue;
+      const bool listed =
+          by_token ? std::count(policy.tokens.begin(), policy.tokens.end(), p.token) > 0
+                   : std::count(policy.certificates.begin(), policy.certificates.end(), p.certificate) > 0;
+      if (listed) out.push_back(p);
+    }
+    return out;
+  }
+
+  Seconds effective(const Terms& t) const {
+    Seconds session = t.session == Seconds(0) ? Seconds(60) : t.session;
+    if (o_.session_max == Seconds(0)) session = std::min(session, Seconds(60));
+    if (o_.session_max && *o_.session_max > Seconds(0)) session = std::min(session, *o_.session_max);
+    return session;
+  }
+
+  void machine_terms(Answer& a, const Policy& p, const std::vector<Proof>& shown) const {
+    const auto end_of = [&](const Proof& proof) {
+      return std::min(std::min(proof.proven, now_) + effective(p.terms), *lasts(proof));
+    };
+    Proof best = shown.front();
+    for (const Proof& proof : shown) {
+      if (end_of(proof) > end_of(best)) best = proof;
+    }
+    a.age = age_of(best.proven);
+    if (p.deny) {
+      a.reason = Reason::denied_by_policy;
+    } else if (static_cast<int>(binding_) < static_cast<int>(p.terms.min_binding)) {
+      a.reason = Reason::binding_too_weak;
+    } else if (p.terms.mfa) {
+      a.reason = Reason::second_factor_missing;
+    } else if (end_of(best) <= now_) {
+      a.reason = Reason::proof_expired;
+    } else {
+      a.kind = VerdictKind::allow;
+      a.reason = Reason::fresh;
+      a.until = end_of(best);
+      a.token = best.token;
+      a.certificate = best.certificate;
+      tie(a, p.terms);
+    }
+  }
+
+  // What only a certificate's strength allows ends with it.
+  void tie(Answer& a, const Terms& t) const {
+    if (t.min_binding > placed_) a.until = std::min(a.until, certified_);
+  }
+
+  // The device of a machine's token that was sent and is in force.
+  std::optional<Device> machine() const {
+    const Token* t = s_.credential ? s_.credential->token : nullptr;
+    if (t == nullptr || t->revoked || t->user != UserId::none) return std::nullopt;
+    if (t->expires && *t->expires <= now_) return std::nullopt;
+    for (const Device& d : o_.devices) {
+      if (d.id == t->device) return d;
+    }
+    return std::nullopt;
   }
 
   // The enabled user of a token that was sent and is in force.
@@ -207,32 +432,8 @@ class Oracle {
     return std::nullopt;
   }
 
-  void note_hours(Answer& a, const Policy& p) const {
-    if (p.terms.hours) a.until = std::min(a.until, p.terms.hours->next_change(now_, o_.utc_offset));
-  }
-
-  Answer person(const std::vector<Policy>& policies, const User& u) const {
-    Answer a{.reason = Reason::no_policy};
-    if (who_) a.age = who_->signed_in > now_ ? Millis(0) : now_ - who_->signed_in;
-    for (const Policy& p : policies) {
-      if (!lists(p, u)) continue;
-      note_hours(a, p);
-      if (!open_now(p, now_, o_.utc_offset)) continue;
-      a.policy = p.id;
-      if (p.deny) {
-        a.reason = Reason::denied_by_policy;
-      } else {
-        terms(a, p.terms);
-      }
-      return a;
-    }
-    return a;
-  }
-
   void terms(Answer& a, const Terms& t) const {
-    Seconds session = t.session == Seconds(0) ? Seconds(60) : t.session;
-    if (o_.session_max == Seconds(0)) session = std::min(session, Seconds(60));
-    if (o_.session_max && *o_.session_max > Seconds(0)) session = std::min(session, *o_.session_max);
+    const Seconds session = effective(t);
     const auto set = [&](VerdictKind k, Reason r) {
       a.kind = k;
       a.reason = r;
@@ -250,6 +451,7 @@ class Oracle {
     if (!t.mfa) {
       set(VerdictKind::allow, Reason::fresh);
       a.until = std::min(a.until, end);
+      tie(a, t);
       return;
     }
     if (!who.second_factor) return set(VerdictKind::step_up, Reason::second_factor_missing);
@@ -260,37 +462,7 @@ class Oracle {
     }
     set(VerdictKind::allow, Reason::fresh);
     a.until = std::min({a.until, end, now_ - factor_age + mfa});
-  }
-
-  Answer nobody(const std::vector<Policy>& policies) const {
-    Answer a{.reason = Reason::no_policy};
-    std::optional<PolicyId> too_weak;
-    for (const Policy& p : policies) {
-      if (p.deny && !p.anyone) continue;  // refuses some; others may still get in
-      if (!p.deny && !p.anyone && p.users.empty() && p.groups.empty()) continue;
-      note_hours(a, p);
-      if (!open_now(p, now_, o_.utc_offset)) continue;
-      if (p.deny) {
-        if (!too_weak) {
-          a.reason = Reason::denied_by_policy;
-          a.policy = p.id;
-        }
-        break;
-      }
-      if (binding_ >= p.terms.min_binding) {
-        a.kind = VerdictKind::sign_in;
-        a.reason = s_.clock_set_back ? Reason::clock_set_back : Reason::no_sign_in;
-        a.policy = p.id;
-        return a;
-      }
-      if (!too_weak) too_weak = p.id;
-      if (p.anyone) break;
-    }
-    if (too_weak) {
-      a.reason = Reason::binding_too_weak;
-      a.policy = *too_weak;
-    }
-    return a;
+    tie(a, t);
   }
 
   const Policy* find_policy(PolicyId id) const {
@@ -303,9 +475,11 @@ class Oracle {
   const OfficeData& o_;
   const Subject& s_;
   const WallTime now_;
-  const std::optional<User> speaker_;  // whom a credential proves
-  std::optional<Presence> who_;        // the sign-in that counts
-  Binding binding_;
+  const std::optional<User> speaker_;    // whom a credential proves
+  const std::optional<Device> machine_;  // or which machine
+  std::optional<Presence> who_;          // the sign-in that counts
+  Binding binding_, placed_;             // with certificates, and without
+  WallTime certified_{};
 };
 
 }  // namespace nightlatch::oracle

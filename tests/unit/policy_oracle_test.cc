@@ -36,7 +36,7 @@ Policy make_policy(int id, bool deny, std::vector<ResourceId> resources) {
 struct Tally {
   std::uint64_t cases = 0;
   int failures = 0;
-  std::array<std::uint64_t, 16> reasons{};
+  std::array<std::uint64_t, 19> reasons{};
 
   // Returns false once enough has been said.
   bool check(const Office& office, const Subject& s, const Destination& d, WallTime now,
@@ -247,6 +247,167 @@ TEST(Oracle, ProductOfCredentials) {
   EXPECT_GT(tally.cases, 200'000U);
 }
 
+// Machines: tokens 11 and 12 are the NAS's, 13 that of a machine which no place has been found for, 14 of one
+// that is pending, 15 of one that is shared, 16 of one that is revoked; 17 is Alice's. Certificates 21 to 24
+// likewise.
+const Mac kNasMac = *Mac::parse("02:00:00:00:00:05");
+const std::array<Device, 8> kMachines{
+    {{DeviceId(1), "laptop", std::nullopt, {}, DeviceState::active, false, kAlice},
+     {DeviceId(2), "new", kNasMac, {}, DeviceState::pending, false, {}},
+     {DeviceId(3), "stolen", std::nullopt, {}, DeviceState::revoked, false, {}},
+     {DeviceId(4), "terminal", std::nullopt, {}, DeviceState::active, true, {}},
+     {DeviceId(5), "nas", kNasMac, {}, DeviceState::active, false, {}},
+     {DeviceId(6), "roaming", std::nullopt, {}, DeviceState::active, false, {}},
+     {DeviceId(7), "camera", std::nullopt, {IpAddress::v4(1)}, DeviceState::active, false, kBob},
+     {DeviceId(8), "revoked", std::nullopt, {}, DeviceState::revoked, true, {}}}};
+
+std::vector<Token> machine_tokens() {
+  const auto token = [](int id, int device) {
+    return Token{.id = TokenId(id), .name = "t", .user = {}, .device = DeviceId(device)};
+  };
+  std::vector<Token> all{token(11, 5), token(12, 5), token(13, 6), token(14, 2), token(15, 4), token(16, 3)};
+  all.push_back({.id = TokenId(17), .name = "t", .user = kAlice});
+  all.push_back(token(18, 5));
+  all[1].expires = kMonday + Seconds(1800);
+  all[1].limited = true;
+  all[1].resources = {kR1};
+  all.back().revoked = true;
+  return all;
+}
+
+std::vector<Certificate> machine_certificates() {
+  return {{CertificateId(21), "c", DeviceId(5)},
+          {CertificateId(22), "c", DeviceId(5), kMonday + Seconds(600)},
+          {CertificateId(23), "c", DeviceId(5), std::nullopt, true},
+          {CertificateId(24), "c", DeviceId(4)}};
+}
+
+Policy machine_rule(int id, bool deny, std::vector<TokenId> tokens, std::vector<CertificateId> certificates,
+                    std::vector<ResourceId> resources, Binding binding = Binding::address,
+                    Seconds session = Seconds(3600)) {
+  Policy p = make_policy(id, deny, std::move(resources));
+  p.tokens = std::move(tokens);
+  p.certificates = std::move(certificates);
+  p.terms.min_binding = binding;
+  p.terms.session = session;
+  return p;
+}
+
+// Persons and machines in every order.
+std::vector<std::vector<Policy>> machine_lists() {
+  constexpr const char* night = "mon-sun 20:00-06:00";
+  const TokenId nas{11}, small{12}, roaming{13}, shared{15}, gone{99};
+  const CertificateId cert{21}, brief{22};
+  const Policy backup = machine_rule(1, false, {nas, roaming, shared}, {}, {kR1});
+  Policy later = backup, strange = backup, factor = backup, nightly = backup, no_nights = backup;
+  later.id = PolicyId(9);
+  strange.users = {kAlice};  // no command makes such a one: it is about the person
+  factor.terms.mfa = Seconds(3600);
+  nightly.terms.hours = *parse_hours(night, "test");
+  no_nights.terms.hours = nightly.terms.hours;
+  no_nights.deny = true;
+  const Policy staff = rule(5, false, Who::group, {kR1, kR2});
+  const Policy all = rule(6, false, Who::anyone, {kR1});
+  return {
+      {backup},
+      {backup, all},
+      {all, later},
+      {rule(2, true, Who::listed, {kR1}), later},
+      {rule(2, true, Who::anyone, {kR1}), later},
+      {backup, rule(2, true, Who::anyone, {kR1})},
+      {machine_rule(2, true, {nas}, {cert}, {kR1}), staff, all},
+      {staff, machine_rule(8, true, {nas}, {}, {kR1, kR2}), all},
+      {machine_rule(2, false, {}, {cert, brief}, {kR1, kR2}, Binding::certificate), staff},
+      {machine_rule(2, false, {nas}, {cert}, {kR1}, Binding::credential, Seconds(7200)), later},
+      {machine_rule(2, false, {small, gone}, {brief}, {kR1, kR2}, Binding::mac, Seconds(0)), later, staff},
+      {rule(2, false, Who::listed, {kR1}, nullptr, Binding::certificate), later},
+      {rule(2, false, Who::anyone, {kR1}, nullptr, Binding::certificate), rule(3, true, Who::anyone, {kR1})},
+      {strange, machine_rule(3, false, {gone}, {}, {kR2})},
+      {factor, all},
+      {nightly, rule(4, false, Who::listed, {kR1}, "mon-fri 09:00-17:00")},
+      {no_nights, all, later},
+      {machine_rule(1, false, {nas}, {}, {kR3}, Binding::address, Seconds(1800)),
+       rule(2, true, Who::listed, {kR2}), machine_rule(3, false, {}, {cert}, {kR2, kR1})},
+  };
+}
+
+std::vector<std::vector<Proof>> proofs(WallTime now) {
+  const auto token = [&](int id, std::int64_t age_s) {
+    return Proof{TokenId(id), CertificateId::none, now - Seconds(age_s)};
+  };
+  const auto shown = [&](int id, std::int64_t age_s) {
+    return Proof{TokenId::none, CertificateId(id), now - Seconds(age_s)};
+  };
+  return {{},
+          {token(11, 60)},
+          {token(11, 5400)},
+          {token(12, 10), token(11, 5400)},
+          {token(11, 40 * 86400), token(18, 1), token(17, 1), token(99, 1)},
+          {shown(21, 60)},
+          {shown(21, 13 * 3600), token(11, 0)},
+          {shown(22, 500), shown(23, 1), shown(99, 1)},
+          {shown(24, 1), token(15, 1), token(13, 1)},
+          {token(11, -3), shown(21, -1)}};
+}
+
+TEST(Oracle, ProductOfMachines) {
+  Tally tally;
+  const std::array<WallTime, 2> instants{kMonday, kMonday + Seconds(12 * 3600)};
+  const std::vector<Destination> places = destinations();
+  for (const auto& policies : machine_lists()) {
+    for (const auto& ceiling : {std::optional<Seconds>(), std::optional(Seconds(900))}) {
+      OfficeData data = people();
+      data.policies = policies;
+      data.devices.assign(kMachines.begin(), kMachines.end());
+      data.tokens = machine_tokens();
+      data.certificates = machine_certificates();
+      data.session_max = ceiling;
+      data.enrol = ceiling ? Enrol::closed : Enrol::open;
+      const Office office(std::move(data));
+      for (const WallTime now : instants) {
+        const auto all_proofs = proofs(now);
+        for (int device = -1; device < 8; ++device) {
+          for (std::size_t shown = 0; shown < all_proofs.size(); ++shown) {
+            for (const UserId user : {UserId::none, kAlice, kBob}) {
+              for (const std::int64_t age : {600, 10 * 3600}) {
+                for (int token = -2; token < 8; ++token) {
+                  for (const Binding binding : {token < 0 ? Binding::mac : Binding::address}) {
+                    const bool set_back = age == 600 && shown == 1 && user == kAlice;
+                    Subject s{.device = device < 0 ? nullptr
+                                                   : &office.data().devices[static_cast<std::size_t>(device)],
+                              .presence = {},
+                              .binding = binding,
+                              .clock_set_back = set_back,
+                              .credential = {},
+                              .proofs = all_proofs[shown]};
+                    if (token > -2)
+                      s.credential = SentCredential{
+                          token < 0 ? nullptr : &office.data().tokens[static_cast<std::size_t>(token)],
+                          now - Seconds(age - 600)};
+                    if (user != UserId::none) s.presence = Presence{user, now - Seconds(age), {}, 1};
+                    for (const std::size_t place : {0U, 1U, 9U, 17U}) {
+                      const std::string how =
+                          "first policy " + std::to_string(static_cast<int>(policies[0].id)) + " device " +
+                          std::to_string(device) + " user " + std::to_string(static_cast<int>(user)) +
+                          " token " + std::to_string(token) + " proofs " + std::to_string(shown) + " age " +
+                          std::to_string(age);
+                      if (!tally.check(office, s, places[place], now, how)) return;
+                    }
+                  }
+                }
+              }
+            }
+          }
+        }
+      }
+    }
+  }
+  tally.print("machines");
+  EXPECT_GT(tally.cases, 1'000'000U);
+  for (const Reason r : {Reason::credential_elsewhere, Reason::proof_expired, Reason::machines_only})
+    EXPECT_GT(tally.reasons[static_cast<std::size_t>(r)], 1'000U) << to_text(r);
+}
+
 // Every pair of a session and a ceiling, with ages on both sides of each boundary.
 TEST(Oracle, EveryBoundaryInTime) {
   Tally tally;
@@ -361,6 +522,13 @@ class RandomOffice {
     if (one_in(3)) p.terms.mfa = Seconds(sessions[below(4)]);
     if (one_in(3)) p.terms.hours = hours();
     if (one_in(4)) p.terms.min_binding = Binding(below(4));
+    if (one_in(3)) {
+      p.anyone = false;
+      p.users.clear();
+      p.groups.clear();
+      for (std::uint32_t n = below(4); n > 0; --n) p.tokens.push_back(TokenId(1 + below(5)));
+      for (std::uint32_t n = below(3); n > 0; --n) p.certificates.push_back(CertificateId(1 + below(4)));
+    }
     return p;
   }
 
@@ -370,6 +538,10 @@ class RandomOffice {
     for (std::uint32_t n = below(4); n > 0; --n) t.resources.push_back(ResourceId(1 + below(12)));
     if (one_in(3)) t.expires = kMonday + Seconds(below(604'800));
     t.revoked = one_in(6);
+    if (one_in(2)) {
+      t.user = UserId::none;
+      t.device = DeviceId(one_in(2) ? 5 : 1 + below(8));
+    }
     return t;
   }
 
@@ -388,6 +560,14 @@ class RandomOffice {
     for (std::uint32_t n = below(4); n > 0; --n) o.host_addresses.push_back({host(), address()});
     for (int i = 1, n = static_cast<int>(below(12)); i <= n; ++i) o.policies.push_back(policy(i));
     for (int i = 1, n = static_cast<int>(below(5)); i <= n; ++i) o.tokens.push_back(token(i));
+    o.devices.assign(kMachines.begin(), kMachines.end());
+    for (int i = 1; i <= 3; ++i) {
+      Certificate c{CertificateId(i), "c", DeviceId(one_in(2) ? 5 : 1 + below(8))};
+      if (one_in(3)) c.expires = kMonday + Seconds(below(604'800));
+      c.revoked = one_in(6);
+      o.certificates.push_back(c);
+    }
+    o.certificate_fresh = Seconds(one_in(3) ? 600 : 12 * 3600);
     const std::array<int, 3> ceilings{0, 600, 7200};
     if (one_in(3)) o.session_max = Seconds(ceilings[below(3)]);
     o.unprotected_allowed = !one_in(3);
@@ -400,9 +580,22 @@ class RandomOffice {
     Subject s;
     if (one_in(3)) {
       const auto n = static_cast<std::uint32_t>(office.tokens.size());
-      s.credential = SentCredential{n == 0 || one_in(6) ? nullptr : &office.tokens[below(n)]};
+      s.credential = SentCredential{n == 0 || one_in(6) ? nullptr : &office.tokens[below(n)],
+                                    now - Seconds(one_in(2) ? 0 : below(7200))};
     }
-    if (!one_in(5)) s.device = &kDevices[one_in(3) ? below(4) : 0];
+    if (!one_in(5)) s.device = &office.devices[one_in(4) ? below(8) : one_in(4) ? 0 : 4];
+    proofs_.clear();
+    if (!one_in(3)) {
+      for (std::uint32_t n = below(4); n > 0; --n) {
+        const std::array<std::int64_t, 6> ages{0, 600'000, 3'600'000, 86'400'000, 2'592'000'000, -2000};
+        Proof p{TokenId::none, CertificateId::none,
+                now - Millis(ages[below(6)] + static_cast<std::int64_t>(below(3)) - 1)};
+        if (one_in(2)) p.token = TokenId(1 + below(5));
+        if (p.token == TokenId::none) p.certificate = CertificateId(1 + below(4));
+        proofs_.push_back(p);
+      }
+    }
+    s.proofs = proofs_;
     s.binding = Binding(below(4));
     s.clock_set_back = one_in(12);
     if (!one_in(6)) {
@@ -416,11 +609,12 @@ class RandomOffice {
 
  private:
   std::mt19937_64 random_;
+  std::vector<Proof> proofs_;  // of the last subject
 };
 
 TEST(Oracle, RandomOffices) {
   Tally tally;
-  for (std::uint64_t seed = 1; seed <= 1500; ++seed) {
+  for (std::uint64_t seed = 1; seed <= 2500; ++seed) {
     RandomOffice random(seed);
     const Office office(random.office());
     std::vector<std::string_view> names;
