@@ -31,7 +31,7 @@ struct Route {
   std::string_view path;
   bool get, post;
 };
-constexpr std::array<Route, 13> kRoutes{{{"/", true, false},
+constexpr std::array<Route, 17> kRoutes{{{"/", true, false},
                                          {"/me", true, false},
                                          {"/captive", true, false},
                                          {"/readyz", true, false},
@@ -39,6 +39,10 @@ constexpr std::array<Route, 13> kRoutes{{{"/", true, false},
                                          {"/me/renew", true, true},
                                          {"/me/sign-out", true, true},
                                          {"/step-up", true, true},
+                                         {"/sign-in/passkey", true, true},
+                                         {"/step-up/passkey", true, true},
+                                         {"/me/factors/passkey", true, true},
+                                         {"/me/factors/passkey/confirm", true, true},
                                          {"/me/factors", true, false},
                                          {"/me/factors/otp", true, true},
                                          {"/me/factors/otp/confirm", true, true},
@@ -69,7 +73,8 @@ Site::Site(Loop& loop, SiteOptions options, OfficeReader& reader, StoreWriter& w
       reader_(reader),
       writer_(writer),
       audit_(audit),
-      throttle_(options_.throttle) {}
+      throttle_(options_.throttle),
+      challenges_(BootClock::now, 50'000, Millis(5 * 60 * 1000)) {}
 
 Site::~Site() = default;
 
@@ -292,6 +297,10 @@ void Site::route(const VisitPtr& v) {
   if (posts) {
     if (r.path == "/sign-in") return post_sign_in(v);
     if (r.path == "/step-up") return post_step_up(v);
+    if (r.path == "/sign-in/passkey") return post_passkey_sign_in(v);
+    if (r.path == "/step-up/passkey") return post_passkey_step_up(v);
+    if (r.path == "/me/factors/passkey") return post_passkey(v);
+    if (r.path == "/me/factors/passkey/confirm") return post_passkey_confirm(v);
     if (r.path == "/me/renew") return post_renew(v);
     if (r.path == "/me/factors/otp") return post_otp(v);
     if (r.path == "/me/factors/otp/confirm") return post_otp_confirm(v);
@@ -308,7 +317,8 @@ void Site::route(const VisitPtr& v) {
   if (r.path == "/readyz") return respond(v, plain(200, "ready\n"));  // the store was read a moment ago
   // Someone pressed Enter in the address bar after a form: lead back to where forms are.
   HttpResponse response = plain(303, "");
-  response.headers.emplace_back("Location", r.path == "/sign-in"                 ? "/"
+  response.headers.emplace_back("Location", r.path.starts_with("/sign-in")       ? "/"
+                                            : r.path.starts_with("/step-up")     ? "/step-up"
                                             : r.path.starts_with("/me/factors/") ? "/me/factors"
                                                                                  : "/me");
   respond(v, std::move(response));

@@ -150,6 +150,7 @@ void Site::show_state(const VisitPtr& v, const std::optional<Hold>& hold, int st
   if (v->shared()) form.why = kSharedNote;
   if (!hold) {
     form.token = form_token(*v, "sign-in");
+    offer_passkey_sign_in(v, {"", login});
     respond(v, show(v->frame, form));
     return;
   }
@@ -214,6 +215,7 @@ void Site::show_state(const VisitPtr& v, const std::optional<Hold>& hold, int st
     form.name = name;
   }
   form.token = form_token(*v, "sign-in");
+  offer_passkey_sign_in(v, {hold->code, login});
   respond(v, show(v->frame, form));
 }
 

@@ -75,7 +75,7 @@ void Site::start_over(const VisitPtr& v, const Onward& onward, const std::string
   auto own = own_hold(*v, onward.hold);
   if (!own) return unavailable(v, own.error());
   // A browser that is signed in was asked for a code.
-  const bool code = v->request.path == "/step-up" && v->user != nullptr && !*own;
+  const bool code = v->request.path.starts_with("/step-up") && v->user != nullptr && !*own;
   if (code) return ask_for_code(v, onward, {.status = 403, .error = error});
   show_state(v, *own, 403, error, "", onward.login);
 }
@@ -229,6 +229,7 @@ void Site::post_renew(const VisitPtr& v) {
   page.name = v->user->name;
   page.button = "Renew";
   page.token = form_token(*v, "sign-in");
+  offer_passkey_sign_in(v, {});
   respond(v, show(v->frame, page));
 }
 

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "base/crypto.h"
+#include "base/text.h"
 #include "net/loop.h"
 #include "web/site.h"
 
@@ -28,6 +29,10 @@ inline std::string throttle_source(const SignInPlace& place) {
 inline std::string token_digest(std::string_view token) {
   const Digest digest = sha256(token);
   return {digest.begin(), digest.end()};
+}
+
+inline std::string encoded(std::string_view bytes) {  // base64url
+  return base64url({reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size()});
 }
 
 }  // namespace nightlatch
