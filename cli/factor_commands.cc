@@ -13,18 +13,40 @@
 #include "cli/table.h"
 #include "store/access.h"
 #include "store/factors.h"
+#include "store/passkeys.h"
 #include "store/people.h"
 
 namespace nightlatch::cli {
 
 namespace {
+constexpr std::string_view kPasskey = "passkey:";
 
-Record record_of(const std::string& user, const Factors& factors) {
+// Programs get all of it; people the name, and when it was last of use.
+Record::Value value_of(const std::vector<PasskeyRow>& passkeys, bool json) {
+  std::vector<Record> records;
+  std::vector<std::string> lines;
+  for (const PasskeyRow& row : passkeys) {
+    Record record;
+    record.add("name", row.passkey.name)
+        .add_time("created", row.created)
+        .add_time("last_used", row.last_used.value_or(kNever))
+        .add("synced", Record::Value(row.passkey.backup_eligible))
+        .add("user_verified", Record::Value(row.passkey.user_verified));
+    records.push_back(std::move(record));
+    lines.push_back(fmt::format("{} ({})", row.passkey.name,
+                                row.last_used ? "last used " + format_rfc3339(*row.last_used) : "not used"));
+  }
+  return json ? Record::Value(std::move(records)) : Record::Value(std::move(lines));
+}
+
+Record record_of(const std::string& user, const Factors& factors, const std::vector<PasskeyRow>& passkeys,
+                 bool json) {
   Record record;
   record.add("user", user)
       .add("otp", Record::Value(factors.otp_since.has_value()))
       .add_time("otp_since", factors.otp_since.value_or(kNever))
       .add("recovery_codes", factors.recovery_codes);
+  record.add("passkeys", value_of(passkeys, json));
   return record;
 }
 
@@ -77,6 +99,12 @@ Result<int> take_away(Context& context, Database& db, const UserRow& user, const
     if (!removed) return removed.error();
     any = any || *removed;
   }
+  if (what == "all" || what.starts_with(kPasskey)) {
+    const std::string name = what == "all" ? "" : what.substr(kPasskey.size());
+    auto removed = remove_passkeys(db, user.id, what == "all" ? std::nullopt : std::optional(name));
+    if (!removed) return removed.error();
+    any = any || *removed;
+  }
   if (!any) {
     return Error::not_found(fmt::format("{} has no such factor", user.name),
                             fmt::format("see: nightlatch user factor {}", user.name));
@@ -100,7 +128,9 @@ Result<int> run_factor(Context& context) {
   }
   auto factors = find_factors(*db, user->id);
   if (!factors) return factors.error();
-  print_record(context, record_of(user->name, *factors));
+  auto passkeys = list_passkeys(*db, user->id);
+  if (!passkeys) return passkeys.error();
+  print_record(context, record_of(user->name, *factors, *passkeys, context.json()));
   return 0;
 }
 
@@ -128,7 +158,10 @@ std::vector<Command> factor_commands() {
            "portal's page /me/factors, unless the setting factors.enrol says admin. With --add otp the "
            "secret of an authenticator app is made and printed this once, as text and as a code to be "
            "scanned; with --add recovery, ten codes that are good once each. A new one replaces the old.\n\n"
-           "When a telephone is lost: --remove otp. What a second factor had opened is closed at once.",
+           "When a telephone is lost: --remove otp. What a second factor had opened is closed at once. "
+           "Passkeys are made by their users, on the same page, and have names: --remove \"passkey:blue "
+           "key\" "
+           "takes that one away, and ends the user's sessions that began with a passkey.",
        .arguments = {{.name = "NAME", .help = "the user's name", .words = Words::user}},
        .options = {{.name = "add",
                     .kind = Option::Kind::text,
@@ -139,11 +172,12 @@ std::vector<Command> factor_commands() {
                    {.name = "remove",
                     .kind = Option::Kind::text,
                     .value = "KIND",
-                    .help = "take one away",
+                    .help = "take one away: otp, recovery, passkey:NAME or all",
                     .words = Words::choices,
-                    .choices = {"otp", "recovery", "all"}}},
+                    .choices = {"otp", "recovery", "passkey:", "all"}}},
        .examples = {{"user factor alice"},
                     {"user factor alice --add otp", "prints a code for her telephone"},
+                    {"user factor alice --remove \"passkey:blue key\""},
                     {"user factor alice --remove all"}},
        .json = true,
        .run = run_factor},

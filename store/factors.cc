@@ -18,6 +18,9 @@ Result<Factors> find_factors(Database& db, UserId user) {
       db.integer("SELECT count(*) FROM recovery_code WHERE user_id = ? AND used_ms IS NULL", {raw(user)});
   if (!codes) return codes.error();
   factors.recovery_codes = codes->value_or(0);
+  auto passkeys = db.integer("SELECT count(*) FROM passkey WHERE user_id = ?", {raw(user)});
+  if (!passkeys) return passkeys.error();
+  factors.passkeys = passkeys->value_or(0);
   return factors;
 }
 

@@ -1,6 +1,7 @@
-// What users prove a second factor with: one-time password seeds and recovery codes. The seed is here as it
-// was sealed (auth/secret_box.h), a recovery code as its SHA-256. Each change is one transaction and durable
-// when it returns; every function runs on the Database's thread.
+// What users prove a second factor with: one-time password seeds and recovery codes; passkeys have a file of
+// their own (store/passkeys.h). The seed is here as it was sealed (auth/secret_box.h), a recovery code as its
+// SHA-256. Each change is one transaction and durable when it returns; every function runs on the Database's
+// thread.
 #pragma once
 
 #include <cstdint>
@@ -18,8 +19,9 @@ namespace nightlatch {
 struct Factors {  // of one user
   std::optional<WallTime> otp_since;
   std::int64_t recovery_codes = 0;  // not used yet
+  std::int64_t passkeys = 0;        // store/passkeys.h
 
-  [[nodiscard]] bool any() const { return otp_since.has_value() || recovery_codes > 0; }
+  [[nodiscard]] bool any() const { return otp_since.has_value() || recovery_codes > 0 || passkeys > 0; }
 };
 [[nodiscard]] Result<Factors> find_factors(Database& db, UserId user);
 

@@ -399,6 +399,30 @@ CREATE TRIGGER device_revoked AFTER UPDATE OF state ON device WHEN new.state = '
 BEGIN DELETE FROM device_proof WHERE device_id = new.id; END;
 CREATE TRIGGER device_sharing_changed AFTER UPDATE OF shared ON device WHEN old.shared <> new.shared
 BEGIN DELETE FROM device_proof WHERE device_id = new.id; END;
+)sql",
+    R"sql(
+-- Passkeys (W3C Web Authentication). The public key is here, and nothing that is secret.
+CREATE TABLE passkey (
+  id              INTEGER PRIMARY KEY AUTOINCREMENT,
+  user_id         INTEGER NOT NULL REFERENCES user ON DELETE CASCADE,
+  name            TEXT NOT NULL COLLATE NOCASE,        -- as its user calls it
+  credential_id   BLOB NOT NULL UNIQUE CHECK (length(credential_id) BETWEEN 1 AND 1023),
+  algorithm       INTEGER NOT NULL,                    -- its COSE number
+  public_key      BLOB NOT NULL,                       -- as auth/webauthn.h has it
+  sign_count      INTEGER NOT NULL,                    -- of the last use: one that is not greater is a copy's
+  user_verified   INTEGER NOT NULL CHECK (user_verified IN (0, 1)),    -- by fingerprint or PIN, when it was made
+  backup_eligible INTEGER NOT NULL CHECK (backup_eligible IN (0, 1)),  -- its key may be on several devices
+  backed_up       INTEGER NOT NULL CHECK (backed_up IN (0, 1)),
+  created_ms      INTEGER NOT NULL,
+  last_used_ms    INTEGER,
+  UNIQUE (user_id, name)
+) STRICT;
+
+-- What authenticators know a user by: 32 random bytes that say nothing about them.
+CREATE TABLE user_handle (
+  user_id INTEGER PRIMARY KEY REFERENCES user ON DELETE CASCADE,
+  handle  BLOB NOT NULL UNIQUE CHECK (length(handle) = 32)
+) STRICT;
 )sql"};
 
 // Tables whose every change is a change of the configuration: each gets three triggers that raise

@@ -18,6 +18,11 @@ std::string in_fours(const std::string& secret) {
   }
   return out;
 }
+
+std::string use_of(const FactorsPage::Passkey& p) {
+  return p.last_used.empty() ? "since " + p.since.substr(0, 10) + ", not used yet"
+                             : "last used " + p.last_used.substr(0, 10);
+}
 }  // namespace
 
 HttpResponse show(const PageFrame& frame, const CodePage& page) {
@@ -36,6 +41,7 @@ HttpResponse show(const PageFrame& frame, const CodePage& page) {
     Value::List methods;
     if (page.otp) methods.emplace_back("otp");
     if (page.recovery) methods.emplace_back("recovery");
+    if (page.passkey) methods.emplace_back("passkey");
     object.emplace_back("methods", std::move(methods));
     object.emplace_back(page.hold.empty() ? "url" : "hold_url", url);
     object.emplace_back("token", page.token);
@@ -57,6 +63,7 @@ HttpResponse show(const PageFrame& frame, const CodePage& page) {
                     {"hold", page.hold},
                     {"login", page.login},
                     {"token", page.token},
+                    {"code", page.otp || page.recovery},
                     {"otp", page.otp},
                     {"only_recovery", !page.otp},
                     {"otp_and_recovery", page.otp && page.recovery}});
@@ -67,6 +74,13 @@ HttpResponse show(const PageFrame& frame, const FactorsPage& page) {
     Value::Object object{{"signed_in", true}, {"user", page.user}, {"otp", !page.otp_since.empty()}};
     add_unless_empty(object, "otp_since", page.otp_since);
     object.emplace_back("recovery_codes", page.recovery_codes);
+    Value::List passkeys;
+    for (const FactorsPage::Passkey& p : page.passkeys) {
+      Value::Object passkey{{"name", p.name}, {"created", p.since}, {"synced", p.synced}};
+      add_unless_empty(passkey, "last_used", p.last_used);
+      passkeys.emplace_back(std::move(passkey));
+    }
+    object.emplace_back("passkeys", std::move(passkeys));
     add_unless_empty(object, "message", page.note);
     return json_page(200, object);
   }
@@ -74,8 +88,15 @@ HttpResponse show(const PageFrame& frame, const FactorsPage& page) {
     std::string body = fmt::format(
         "Second factors of {}\n  authenticator   {}\n  recovery codes  {} left\n", page.user,
         page.otp_since.empty() ? "none" : "since " + page.otp_since.substr(0, 10), page.recovery_codes);
+    for (const FactorsPage::Passkey& p : page.passkeys) {
+      fmt::format_to(std::back_inserter(body), "  passkey         {}, {}\n", p.name, use_of(p));
+    }
     if (!page.note.empty()) body += page.note + "\n";
     return text_page(200, body);
+  }
+  Value::List passkeys;
+  for (const FactorsPage::Passkey& p : page.passkeys) {
+    passkeys.emplace_back(Value::Object{{"name", p.name}, {"use", use_of(p)}, {"synced", p.synced}});
   }
   return html_page(frame, 200, assets::factors_html, "Second factors",
                    {{"user", page.user},
@@ -83,11 +104,19 @@ HttpResponse show(const PageFrame& frame, const FactorsPage& page) {
                     {"otp_since", page.otp_since.substr(0, 10)},
                     {"has_codes", page.recovery_codes > 0},
                     {"codes", page.recovery_codes},
+                    {"passkeys", std::move(passkeys)},
+                    {"has_passkeys", !page.passkeys.empty()},
+                    {"can_add_passkey", page.note.empty() && page.no_passkeys.empty()},
+                    {"has_no_passkeys", !page.no_passkeys.empty()},
+                    {"no_passkeys", page.no_passkeys},
+                    {"passkey_token", page.passkey_token},
                     {"can_change", page.note.empty()},
                     {"has_note", !page.note.empty()},
                     {"note", page.note},
                     {"renew", page.renew},
                     {"confirm", page.confirm},
+                    {"confirm_label", page.otp_since.empty() && page.recovery_codes == 0 ? "Use your passkey"
+                                                                                         : "Enter a code"},
                     {"otp_token", page.otp_token},
                     {"recovery_token", page.recovery_token},
                     {"remove_token", page.remove_token},
@@ -113,6 +142,19 @@ HttpResponse show(const PageFrame& frame, const OtpSetupPage& page) {
                     {"secret_spaced", in_fours(page.secret)},
                     {"qr", page.qr_svg},
                     {"token", page.token}});
+}
+
+HttpResponse show(const PageFrame& frame, const PasskeySetupPage& page) {
+  if (frame.format != Format::html) {
+    // A passkey is made by a browser, with a person before it.
+    const std::string text = "Open " + frame.portal + "/me/factors in a browser: a passkey is made there.";
+    if (frame.format == Format::json) return json_page(page.status, {{"message", text}});
+    return text_page(page.status, text + "\n");
+  }
+  const std::string heading = "Add a passkey";
+  return html_page(
+      frame, page.status, assets::passkey_setup_html, page.error.empty() ? heading : "Not yet: " + heading,
+      {{"heading", heading}, {"has_error", !page.error.empty()}, {"error", page.error}, {"rp", page.host}});
 }
 
 HttpResponse show(const PageFrame& frame, const RecoveryCodesPage& page) {

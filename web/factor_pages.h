@@ -19,17 +19,24 @@ struct CodePage {
   std::string token;             // the form's hidden token
   bool otp = false;              // the user has an authenticator
   bool recovery = false;         // and recovery codes
+  bool passkey = false;          // and a passkey: its form is in the frame
   std::string reason, resource;  // for programs
 };
 
 // What a user can prove a second factor with.
 struct FactorsPage {
+  struct Passkey {
+    std::string name, since, last_used;  // RFC 3339; last_used may be empty
+    bool synced = false;                 // its key may be on several devices
+  };
   std::string user;
-  std::string otp_since;  // RFC 3339, or empty: there is none
+  std::vector<Passkey> passkeys;
+  std::string no_passkeys;  // why there cannot be any more, or empty
+  std::string otp_since;    // RFC 3339, or empty: there is none
   std::int64_t recovery_codes = 0;
   std::string note;  // why nothing can be changed now, or empty; without it there are tokens
-  bool renew = false, confirm = false;  // what the note asks for: a new sign-in, or a code
-  std::string otp_token, recovery_token, remove_token, renew_token;
+  bool renew = false, confirm = false;  // what the note asks for: a new sign-in, or a second factor
+  std::string otp_token, recovery_token, remove_token, renew_token, passkey_token;
 };
 
 // A new authenticator: its secret, to be confirmed by a first code.
@@ -39,6 +46,13 @@ struct OtpSetupPage {
   std::string secret;  // in base 32
   std::string qr_svg;  // trusted markup
   std::string token;
+};
+
+// A new passkey: its form is in the frame.
+struct PasskeySetupPage {
+  int status = 200;
+  std::string error;
+  std::string host;  // the portal's name
 };
 
 // Shown once.
@@ -51,6 +65,7 @@ struct RecoveryCodesPage {
 [[nodiscard]] HttpResponse show(const PageFrame& frame, const CodePage& page);
 [[nodiscard]] HttpResponse show(const PageFrame& frame, const FactorsPage& page);
 [[nodiscard]] HttpResponse show(const PageFrame& frame, const OtpSetupPage& page);
+[[nodiscard]] HttpResponse show(const PageFrame& frame, const PasskeySetupPage& page);
 [[nodiscard]] HttpResponse show(const PageFrame& frame, const RecoveryCodesPage& page);
 
 }  // namespace nightlatch

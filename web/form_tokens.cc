@@ -10,12 +10,8 @@
 
 namespace nightlatch {
 
-namespace {
-constexpr Millis kLifetime{15 * 60 * 1000};
-}
-
-FormTokens::FormTokens(std::function<BootTime()> now, std::size_t capacity)
-    : now_(std::move(now)), capacity_(capacity), key_(random_token(32)) {}
+FormTokens::FormTokens(std::function<BootTime()> now, std::size_t capacity, Millis lifetime)
+    : now_(std::move(now)), capacity_(capacity), lifetime_(lifetime), key_(random_token(32)) {}
 
 std::string FormTokens::mac(std::string_view stamp, std::string_view cookie, std::string_view purpose) const {
   return base64url(hmac_sha256(key_, fmt::format("{}\n{}\n{}", purpose, stamp, cookie)));
@@ -24,7 +20,7 @@ std::string FormTokens::mac(std::string_view stamp, std::string_view cookie, std
 // "EXPIRY-NONCE.MAC"
 std::string FormTokens::issue(std::string_view cookie, std::string_view purpose) const {
   const std::string stamp =
-      fmt::format("{:x}-{}", (now_() + kLifetime).time_since_epoch().count(), random_token(12));
+      fmt::format("{:x}-{}", (now_() + lifetime_).time_since_epoch().count(), random_token(12));
   return stamp + "." + mac(stamp, cookie, purpose);
 }
 

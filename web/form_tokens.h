@@ -16,7 +16,8 @@ namespace nightlatch {
 
 class FormTokens {
  public:
-  explicit FormTokens(std::function<BootTime()> now = BootClock::now, std::size_t capacity = 50'000);
+  explicit FormTokens(std::function<BootTime()> now = BootClock::now, std::size_t capacity = 50'000,
+                      Millis lifetime = Millis(15 * 60 * 1000));
 
   [[nodiscard]] std::string issue(std::string_view cookie, std::string_view purpose) const;
   enum class Check : unsigned char { good, used, stale, foreign };
@@ -29,6 +30,7 @@ class FormTokens {
 
   std::function<BootTime()> now_;
   std::size_t capacity_;
+  Millis lifetime_;
   std::string key_;
   std::deque<std::pair<BootTime, std::string>> used_;  // when it ends, the token's stamp; in order of use
   std::unordered_set<std::string> used_stamps_;

@@ -34,7 +34,7 @@ struct Route {
   std::string_view path;
   bool get, post;
 };
-constexpr std::array<Route, 19> kRoutes{{{"/", true, false},
+constexpr std::array<Route, 23> kRoutes{{{"/", true, false},
                                          {"/enrol", false, true},
                                          {"/me/devices/remove", true, true},
                                          {"/me", true, false},
@@ -48,6 +48,10 @@ constexpr std::array<Route, 19> kRoutes{{{"/", true, false},
                                          {"/me/renew", true, true},
                                          {"/me/sign-out", true, true},
                                          {"/step-up", true, true},
+                                         {"/sign-in/passkey", true, true},
+                                         {"/step-up/passkey", true, true},
+                                         {"/me/factors/passkey", true, true},
+                                         {"/me/factors/passkey/confirm", true, true},
                                          {"/me/factors", true, false},
                                          {"/me/factors/otp", true, true},
                                          {"/me/factors/otp/confirm", true, true},
@@ -80,6 +84,7 @@ Site::Site(Loop& loop, SiteOptions options, OfficeReader& reader, StoreWriter& w
       writer_(writer),
       audit_(audit),
       throttle_(options_.throttle),
+      challenges_(BootClock::now, 50'000, Millis(5 * 60 * 1000)),
       oidc_(std::make_unique<Oidc>()),
       watch_(loop, [this] { tell_watchers(); }),
       sweep_(loop, [this] { sweep_logins(); }) {
@@ -328,6 +333,10 @@ void Site::route(const VisitPtr& v) {
     if (r.path == "/enrol") return post_enrol(v);
     if (r.path == "/me/devices/remove") return post_device_remove(v);
     if (r.path == "/step-up") return post_step_up(v);
+    if (r.path == "/sign-in/passkey") return post_passkey_sign_in(v);
+    if (r.path == "/step-up/passkey") return post_passkey_step_up(v);
+    if (r.path == "/me/factors/passkey") return post_passkey(v);
+    if (r.path == "/me/factors/passkey/confirm") return post_passkey_confirm(v);
     if (r.path == "/me/renew") return post_renew(v);
     if (login) return post_login_code(v, std::string_view(r.path).substr(3));
     if (r.path.starts_with("/login/")) return post_login(v);
@@ -348,7 +357,8 @@ void Site::route(const VisitPtr& v) {
   if (r.path == "/readyz") return respond(v, plain(200, "ready\n"));  // the store was read a moment ago
   // Someone pressed Enter in the address bar after a form: lead back to where forms are.
   HttpResponse response = plain(303, "");
-  response.headers.emplace_back("Location", r.path == "/sign-in"                 ? "/"
+  response.headers.emplace_back("Location", r.path.starts_with("/sign-in")       ? "/"
+                                            : r.path.starts_with("/step-up")     ? "/step-up"
                                             : r.path.starts_with("/login/")      ? "/login"
                                             : r.path.starts_with("/me/factors/") ? "/me/factors"
                                                                                  : "/me");

@@ -12,6 +12,7 @@
 
 #include "auth/device_proof.h"
 #include "auth/hand_off.h"
+#include "auth/passkey.h"
 #include "auth/second_factor.h"
 #include "auth/sign_in.h"
 #include "auth/throttle.h"
@@ -19,6 +20,7 @@
 #include "net/loop.h"
 #include "policy/decide.h"
 #include "store/audit.h"
+#include "store/factors.h"
 #include "store/sessions.h"
 #include "web/factor_pages.h"
 #include "web/form_tokens.h"
@@ -175,6 +177,30 @@ class Site {
   void enrol_throttled(const VisitPtr& v, const Throttle::Decision& decision);
   void tell_of_throttled_proof(const SignInPlace& place, const Throttle::Decision& decision, WallTime now);
   [[nodiscard]] bool from_another_site(const Visit& v) const;
+  // site_passkeys.cc: the portal's name, in which passkeys are made; none when it is an address
+  struct PasskeyShown;
+  [[nodiscard]] std::optional<std::string> passkey_name() const;
+  [[nodiscard]] Ceremony ceremony(const std::string& challenge, bool user_verification) const;
+  void offer_passkey(Visit& v, PasskeyForm form, const std::string& purpose) const;
+  void offer_passkey_sign_in(const VisitPtr& v, const Onward& onward);
+  [[nodiscard]] Result<bool> offer_passkey_step_up(const VisitPtr& v, const Onward& onward,
+                                                   const Factors& factors);
+  void post_passkey_sign_in(const VisitPtr& v);
+  void post_passkey_step_up(const VisitPtr& v);
+  [[nodiscard]] std::optional<Ceremony> redeem_challenge(const VisitPtr& v, const FormFields& form,
+                                                         const std::string& purpose, bool user_verification,
+                                                         std::string& error);
+  void judge_passkey(const VisitPtr& v, const FormFields& form, std::optional<UserId> user,
+                     bool user_verification, const std::function<void(const PasskeyProof&)>& then);
+  void prove(const VisitPtr& v, const std::shared_ptr<PasskeyShown>& shown,
+             const std::function<void(const PasskeyProof&)>& then);
+
+  // site_new_passkey.cc: and the making of a new one
+  void post_passkey(const VisitPtr& v);
+  void post_passkey_confirm(const VisitPtr& v);
+  void show_passkey_setup(const VisitPtr& v, const std::string& handle, int status, const std::string& error);
+  void keep_new_passkey(const VisitPtr& v, const NewCredential& made, const std::string& name,
+                        const std::string& handle);
 
   // site_admit.cc
   // Has a change made on the writer's thread, and goes on on the loop once it is durable.
@@ -251,6 +277,7 @@ class Site {
   AuditWriter& audit_;
   Throttle throttle_;
   FormTokens tokens_;
+  FormTokens challenges_;  // of passkeys: their lives are shorter
   std::unique_ptr<Oidc> oidc_;
   LoginDesk desk_;
   struct Watcher {  // a terminal whose answer ends when its login does

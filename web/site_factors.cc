@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "store/access.h"
 #include "store/factors.h"
+#include "store/passkeys.h"
 #include "web/factor_pages.h"
 #include "web/portal_config.h"
 #include "web/site_work.h"
@@ -47,6 +48,18 @@ Result<FactorsPage> Site::factors_page(const VisitPtr& v) {
   page.user = v->user->name;
   if (factors->otp_since) page.otp_since = format_rfc3339(*factors->otp_since);
   page.recovery_codes = factors->recovery_codes;
+  auto passkeys = list_passkeys(reader_.db(), v->user->id);
+  if (!passkeys) return passkeys.error();
+  for (const PasskeyRow& row : *passkeys) {
+    page.passkeys.push_back({row.passkey.name, format_rfc3339(row.created),
+                             row.last_used ? format_rfc3339(*row.last_used) : "",
+                             row.passkey.backup_eligible});
+  }
+  if (!passkey_name()) {
+    page.no_passkeys =
+        "Not here: browsers make passkeys for a name, and this portal is reached by an address. An "
+        "administrator can give it a name: the setting portal.url.";
+  }
   if (*who != "self") {
     page.note = "An administrator sets these up.";
   } else if (!v->presence || v->clock_set_back || !recent(v->presence->signed_in, v->now)) {
@@ -60,6 +73,7 @@ Result<FactorsPage> Site::factors_page(const VisitPtr& v) {
     page.otp_token = form_token(*v, "factor-otp");
     page.recovery_token = form_token(*v, "factor-recovery");
     page.remove_token = form_token(*v, "factor-remove");
+    page.passkey_token = form_token(*v, "factor-passkey");
   }
   return page;
 }
@@ -185,12 +199,15 @@ void Site::post_recovery(const VisitPtr& v) {
 void Site::post_factor_remove(const VisitPtr& v) {
   auto form = accept_form(v, "factor-remove");
   if (!form || !may_change_factors(v)) return;
-  if (form->get("kind") != "otp") return show_error(v, 400);
+  const bool passkey = form->get("kind") == "passkey";
+  if (!passkey && form->get("kind") != "otp") return show_error(v, 400);
+  const std::string name(form->get("name"));
   change(
       v,
-      [&audit = audit_, user = v->user->id,
-       told = factor_event("factor.removed", *v, "otp", options_.now())](Database& db) -> Status {
-        auto removed = remove_factor(db, user, FactorKind::otp);
+      [=, &audit = audit_, user = v->user->id,
+       told = factor_event("factor.removed", *v, passkey ? "passkey " + name : "otp", options_.now())](
+          Database& db) -> Status {
+        auto removed = passkey ? remove_passkeys(db, user, name) : remove_factor(db, user, FactorKind::otp);
         if (!removed) return removed.error();
         if (*removed) audit.write(told);
         return Done{};

@@ -151,6 +151,7 @@ void Site::show_state(const VisitPtr& v, const std::optional<Hold>& hold, int st
   if (!hold) {
     v->frame.offers = offers(*v, onward);
     form.token = form_token(*v, "sign-in");
+    offer_passkey_sign_in(v, {"", login});
     respond(v, show(v->frame, form));
     return;
   }
@@ -230,6 +231,7 @@ void Site::show_state(const VisitPtr& v, const std::optional<Hold>& hold, int st
   }
   v->frame.offers = offers(*v, onward);
   form.token = form_token(*v, "sign-in");
+  offer_passkey_sign_in(v, {hold->code, login});
   respond(v, show(v->frame, form));
 }
 

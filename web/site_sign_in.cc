@@ -83,7 +83,7 @@ void Site::start_over(const VisitPtr& v, const Onward& onward, const std::string
   auto own = own_hold(*v, onward.hold);
   if (!own) return unavailable(v, own.error());
   // A browser that is signed in was asked for a code.
-  const bool code = v->request.path == "/step-up" && v->user != nullptr && !*own;
+  const bool code = v->request.path.starts_with("/step-up") && v->user != nullptr && !*own;
   if (code) return ask_for_code(v, onward, {.status = 403, .error = error});
   show_state(v, *own, 403, error, "", onward.login);
 }
@@ -238,6 +238,7 @@ void Site::post_renew(const VisitPtr& v) {
   page.button = "Renew";
   page.token = form_token(*v, "sign-in");
   v->frame.offers = offers(*v, {}, OfferFor::anew);
+  offer_passkey_sign_in(v, {});
   respond(v, show(v->frame, page));
 }
 

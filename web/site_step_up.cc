@@ -17,17 +17,23 @@ std::string Site::code_account(const std::string& user) { return "code of " + us
 void Site::ask_for_code(const VisitPtr& v, const Onward& onward, const Ask& ask) {
   auto factors = find_factors(reader_.db(), v->user->id);
   if (!factors) return unavailable(v, factors.error());
-  if (!factors->any()) return no_factor_yet(v, ask);
+  const bool codes = factors->otp_since || factors->recovery_codes > 0;
+  auto passkey = offer_passkey_step_up(v, onward, *factors);
+  if (!passkey) return unavailable(v, passkey.error());
+  if (!codes && !*passkey) return no_factor_yet(v, ask);
   CodePage page;
   page.status = ask.status;
   page.heading = ask.resource.empty() ? "Confirm that it is you" : "One more step to reach " + ask.resource;
-  page.why = ask.why.empty() ? "A code makes your second factor fresh on this device." : ask.why;
+  page.why = !ask.why.empty() ? ask.why
+             : codes          ? "A code makes your second factor fresh on this device."
+                              : "Your passkey makes your second factor fresh on this device.";
   page.error = ask.error;
   page.hold = onward.hold;
   page.login = onward.login;
   page.token = form_token(*v, "step-up");
   page.otp = factors->otp_since.has_value();
   page.recovery = factors->recovery_codes > 0;
+  page.passkey = *passkey;
   page.reason = ask.reason;
   page.resource = ask.resource;
   respond(v, show(v->frame, page));

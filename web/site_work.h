@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "base/crypto.h"
+#include "base/text.h"
 #include "net/loop.h"
 #include "web/site.h"
 
@@ -44,5 +45,9 @@ inline std::string token_digest(std::string_view token) {
 inline constexpr std::string_view kSharedNote =
     "Several people share this address: your sign-in counts for connections that carry your name and your "
     "application password, which an administrator can give you.";
+
+inline std::string encoded(std::string_view bytes) {  // base64url
+  return base64url({reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size()});
+}
 
 }  // namespace nightlatch

@@ -60,7 +60,7 @@ class SiteTest : public TemporaryStore {
         AuditWriter audit(path());
         StoreWriter writer(loop, path());
         SiteOptions options;
-        options.url = "https://gate.test";
+        options.url = portal_url;
         options.ca_pem = "-----BEGIN CERTIFICATE-----\n";
         options.now = [this] { return wall_now() + Millis(ahead_ms.load()); };
         options.mac_of = [](const IpAddress& a) -> std::optional<Mac> {
@@ -106,6 +106,7 @@ class SiteTest : public TemporaryStore {
   }
   std::size_t sign_ins() { return static_cast<std::size_t>(**db().integer("SELECT count(*) FROM sign_in")); }
 
+  std::string portal_url = "https://gate.test";
   std::uint16_t port = 0, plain_port = 0;
   std::atomic<std::int64_t> ahead_ms{0};
   ThrottleLimits throttle;  // of the site that start() makes

@@ -2,34 +2,13 @@
 // check, and `done` at the end.
 import { execFileSync } from 'node:child_process';
 import { createHmac } from 'node:crypto';
-import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { chromium } from 'playwright-core';
+import { ORIGIN, assert, check, context as contextOf, judge, launch } from './browser.mjs';
 
-const { ORIGIN, ADDRESS, SPKI, SHOTS, HOLD, STEP_UP_HOLD, AGE, CHROMIUM } = process.env;
-const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
-const host = new URL(ORIGIN).host;
+const { HOLD, STEP_UP_HOLD, AGE } = process.env;
 const PASSWORD = 'correct horse battery';
 
-async function check(name, test) {
-  try {
-    await test();
-    console.log(`ok    ${name}`);
-  } catch (error) {
-    console.log(`FAIL  ${name}`);
-    for (const line of String(error.message ?? error).split('\n').slice(0, 12)) console.log(`      ${line}`);
-  }
-}
-function assert(condition, message) {
-  if (!condition) throw new Error(message);
-}
-
-const browser = await chromium.launch({
-  executablePath: CHROMIUM,
-  args: ['--no-sandbox', '--disable-dev-shm-usage', '--disable-gpu', `--host-resolver-rules=MAP ${host} ${ADDRESS}`,
-         `--ignore-certificate-errors-spki-list=${SPKI}`],
-});
-const context = (options) => browser.newContext({ locale: 'en-GB', reducedMotion: 'reduce', ...options });
+const browser = await launch();
+const context = (options) => contextOf(browser, options);
 
 // What a person without any script does, by keyboard.
 await check('signs in with JavaScript switched off, by keyboard alone', async () => {
@@ -74,24 +53,6 @@ function oneTimeCode(key, ahead = 0) {
   step.writeBigUInt64BE(BigInt(Math.floor(Date.now() / 30000) + ahead));
   const mac = createHmac('sha1', secret).update(step).digest();
   return String((mac.readUInt32BE(mac[19] & 15) & 0x7fffffff) % 1000000).padStart(6, '0');
-}
-
-// Every page, in both schemes and at both widths: nothing to scroll sideways, nothing that axe objects to.
-async function judge(page, name, scheme) {
-  for (const width of [320, 1280]) {
-    await page.setViewportSize({ width, height: width === 320 ? 640 : 800 });
-    await check(`${name}, ${scheme}, ${width} px: fits and is accessible`, async () => {
-      const sideways = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
-      assert(sideways <= 0, `${sideways} px stick out`);
-      await page.evaluate(axe);
-      const { violations } = await page.evaluate(() => globalThis.axe.run(document, {
-        runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'],
-      }));
-      assert(violations.length === 0, violations.map((v) => `${v.id}: ${v.help}\n${v.nodes[0].html}`).join('\n'));
-    });
-    await page.mouse.move(0, 0);
-    await page.screenshot({ path: `${SHOTS}/${name}-${width}-${scheme}.png`, fullPage: true });
-  }
 }
 
 let key = ''; // of alice's authenticator, once she has one
