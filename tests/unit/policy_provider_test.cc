@@ -14,7 +14,12 @@ OfficeData data(const std::string& target) {
   d.providers = {{"id.corp.example", *IpAddress::parse("10.0.0.9"), 443}};
   if (!target.empty()) {
     d.resources = {{ResourceId(1), "r", {*parse_target(target, "target")}}};
-    d.policies = {Policy{.id = PolicyId(1), .name = "p", .anyone = true, .resources = {ResourceId(1)}}};
+    Policy policy;
+    policy.id = PolicyId(1);
+    policy.name = "p";
+    policy.anyone = true;
+    policy.resources = {ResourceId(1)};
+    d.policies = {policy};
   }
   return d;
 }

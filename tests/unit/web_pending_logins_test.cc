@@ -22,7 +22,9 @@ class PendingLoginsTest : public ::testing::Test {
                    const std::string& browser = "b1", const std::string& source = "02:00:00:00:0a:11") {
     PendingLogin out;
     const auto check = logins.take(state, provider, browser, source, out);
-    if (check == PendingLogins::Check::good) EXPECT_EQ(out.verifier, "v");
+    if (check == PendingLogins::Check::good) {
+      EXPECT_EQ(out.verifier, "v");
+    }
     return std::string(to_text(check));
   }
   BootTime now{Millis(1'000'000)};
