@@ -370,10 +370,9 @@ std::vector<Command> provider_commands() {
                     .choices = {"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384",
                                 "ES512"}},
                    {.name = "create-users", .help = "who is not known yet becomes a user by signing in"}},
-       .examples = {{"provider add corp --issuer https://login.example.com --client-id gate --secret-file -"},
-                    {"provider add sso --issuer https://sso.lan/realms/office --client-id gate --secret-file "
-                     "secret.txt "
-                     "--ca office-ca.pem --groups-claim groups --create-users"}},
+       .examples =
+           {{"provider add corp --issuer https://login.example.com --client-id gate --secret-file -"},
+            {"provider add sso --issuer https://sso.lan --client-id gate --secret-file - --create-users"}},
        .run = run_add},
       {.noun = "provider",
        .verb = "list",

@@ -234,6 +234,7 @@ class Site {
                   const std::string& user = {});
   void oidc_refuse(const VisitPtr& v, const Provider& provider, const Onward& onward,
                    const ProviderFault& fault);
+  // site_oidc_refusals.cc: oidc_stranger(), oidc_too_old(), oidc_audit(), oidc_refuse(), learn_hosts()
   // site_oidc_logout.cc
   void oidc_sign_out(const VisitPtr& v, const Provider& provider);
   void oidc_logout(const VisitPtr& v, const Provider& provider);

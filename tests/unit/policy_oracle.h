@@ -142,10 +142,15 @@ class Oracle {
     for (const Resource& r : o_.resources) {
       if (holds(o_, r, d)) in.push_back(r);
     }
+    const bool provider = provider_at(d);
     Answer a = judge(in);
+    if (provider) a = Answer{.kind = VerdictKind::allow, .reason = Reason::identity_provider};
     std::size_t number = 0;
     for (const std::string_view name : d.names) {
       const bool found_by = number++ < d.found_by;
+      bool providers_own = false;
+      for (const ProviderPlace& p : o_.providers) providers_own = providers_own || p.host == name;
+      if (provider && providers_own) continue;
       std::vector<Resource> named;
       for (const Resource& r : o_.resources) {
         if (names(r, d, name)) named.push_back(r);
@@ -165,6 +170,30 @@ class Oracle {
       }
     }
     return a;
+  }
+
+  // A provider is there, and no resource names that very address, or that very host or where it is.
+  [[nodiscard]] bool provider_at(const Destination& d) const {
+    for (const ProviderPlace& p : o_.providers) {
+      if (d.protocol != Protocol::tcp || !(p.address == d.address) || p.port != d.port) continue;
+      bool named = false;
+      for (const Resource& r : o_.resources) {
+        for (const Target& t : r.targets) {
+          if (t.protocol != Protocol::tcp || p.port < t.ports.first || p.port > t.ports.last) continue;
+          if (!t.host) {
+            const bool single = t.prefix.bits == (p.address.is_v4() ? 32 : 128);
+            named = named || (single && t.prefix.address == p.address);
+          } else if (!t.host->wildcard()) {
+            named = named || t.host->text() == p.host;
+            for (const HostAddress& h : o_.host_addresses) {
+              named = named || (h.host == *t.host && h.address == p.address);
+            }
+          }
+        }
+      }
+      if (!named) return true;
+    }
+    return false;
   }
 
   Answer judge(const std::vector<Resource>& in) const {

@@ -36,7 +36,7 @@ Policy make_policy(int id, bool deny, std::vector<ResourceId> resources) {
 struct Tally {
   std::uint64_t cases = 0;
   int failures = 0;
-  std::array<std::uint64_t, 19> reasons{};
+  std::array<std::uint64_t, static_cast<std::size_t>(Reason::machines_only) + 1> reasons{};
 
   // Returns false once enough has been said.
   bool check(const Office& office, const Subject& s, const Destination& d, WallTime now,
@@ -558,6 +558,10 @@ class RandomOffice {
       o.resources.push_back(r);
     }
     for (std::uint32_t n = below(4); n > 0; --n) o.host_addresses.push_back({host(), address()});
+    const std::array<const char*, 3> providers{"a.corp.lan", "free.example", "wiki.lan"};
+    for (std::uint32_t n = one_in(3) ? below(12) : 0; n > 0; --n) {
+      o.providers.push_back({providers[below(3)], address(), port()});
+    }
     for (int i = 1, n = static_cast<int>(below(12)); i <= n; ++i) o.policies.push_back(policy(i));
     for (int i = 1, n = static_cast<int>(below(5)); i <= n; ++i) o.tokens.push_back(token(i));
     o.devices.assign(kMachines.begin(), kMachines.end());
