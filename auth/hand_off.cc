@@ -18,11 +18,6 @@ AuditEvent event_of(std::string_view event, const Login& login, const LoginNames
   return e;
 }
 
-Status settled(AuditWriter& audit) {
-  if (audit.flush()) return Done{};
-  return Error::failure("the audit log could not be written", "see the disk that the store is on");
-}
-
 // The login while it can be settled.
 Result<std::optional<Login>> open_one(Database& db, std::string_view code, WallTime now) {
   auto login = find_login(db, code);
@@ -49,7 +44,7 @@ Result<bool> end_login(Database& db, AuditWriter& audit, const Login& login, Log
   if (!done) return done.error();
   if (!*done) return false;
   audit.write(std::move(event));
-  NL_TRY(settled(audit));
+  NL_TRY(settle(audit));
   return true;
 }
 
@@ -65,7 +60,7 @@ Result<OpenedLogin> start_login(Database& db, AuditWriter& audit, const NewLogin
   AuditEvent e = event_of("login.started", *opened->login, names, now);
   e.detail = "waits for a confirmation in a browser; asked from " + fresh.source;
   audit.write(std::move(e));
-  NL_TRY(settled(audit));
+  NL_TRY(settle(audit));
   return opened;
 }
 
@@ -88,7 +83,7 @@ Result<Approval> approve_login(Database& db, AuditWriter& audit, std::string_vie
   auto done = settle_login(db, code, outcome->present() ? Login::State::approved : Login::State::refused,
                            outcome->present() ? std::optional(approver.user) : std::nullopt, now);
   if (!done) return done.error();
-  NL_TRY(settled(audit));
+  NL_TRY(settle(audit));
   return Approval{Approval::Kind::recorded, std::move(*outcome)};
 }
 
@@ -123,7 +118,7 @@ Status expire_old_logins(Database& db, AuditWriter& audit, WallTime now) {
     e.detail = "nobody confirmed it in time; asked from " + login.source;
     audit.write(std::move(e));
   }
-  return settled(audit);
+  return settle(audit);
 }
 
 }  // namespace nightlatch

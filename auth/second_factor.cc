@@ -16,11 +16,11 @@ constexpr std::size_t kRecoverySymbols = 16;
 std::string purpose(UserId user) { return fmt::format("otp/{}", static_cast<std::int64_t>(user)); }
 
 Result<CodeResult> use_otp(Database& db, UserId user, std::string_view typed, WallTime now) {
-  auto box = SecretBox::open(db);
-  if (!box) return box.error();
   auto row = find_otp(db, user);
   if (!row) return row.error();
   if (!*row) return CodeResult::wrong;
+  auto box = SecretBox::open(db);
+  if (!box) return box.error();
   auto secret = box->unseal((*row)->sealed, purpose(user));
   if (!secret) return secret.error();
   const auto step = otp_step(*secret, typed, now, -1);
@@ -53,14 +53,15 @@ std::vector<std::string> make_recovery_codes() {
   return codes;
 }
 
-Status keep_recovery_codes(Database& db, UserId user, const std::vector<std::string>& codes, WallTime now) {
+Status keep_recovery_codes(Database& db, UserId user, const std::vector<std::string>& codes, WallTime now,
+                           DeviceId spared) {
   std::vector<Digest> digests;
   for (const std::string& code : codes) {
     std::string plain = normal_code(code);
     digests.push_back(sha256(plain));
     wipe(plain);
   }
-  return set_recovery_codes(db, user, digests, now);
+  return set_recovery_codes(db, user, digests, now, spared);
 }
 
 Status keep_otp_secret(Database& db, UserId user, std::string_view secret, std::int64_t last_step,

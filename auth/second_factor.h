@@ -26,7 +26,7 @@ inline constexpr std::size_t kRecoveryCodes = 10;
 [[nodiscard]] std::vector<std::string> make_recovery_codes();
 // The user's codes are these from now on; only their hashes are kept.
 [[nodiscard]] Status keep_recovery_codes(Database& db, UserId user, const std::vector<std::string>& codes,
-                                         WallTime now);
+                                         WallTime now, DeviceId spared = DeviceId::none);
 
 // Seals the secret and makes it the user's. `last_step`: of the code that confirmed it, or 0.
 [[nodiscard]] Status keep_otp_secret(Database& db, UserId user, std::string_view secret,

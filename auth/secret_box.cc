@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <openssl/evp.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -56,11 +57,15 @@ std::string fresh_key() {
 
 // The whole file, or what is wrong with reading it. not_found: there is none.
 Result<std::string> read_file(const std::string& path) {
-  const Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  const Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
   if (!fd.valid()) {
     const int e = errno;
     if (e == ENOENT) return Error::not_found(fmt::format("{}: there is no key file", path));
     return Error::failure(fmt::format("{}: {}", path, error_text(e)));
+  }
+  struct stat st{};
+  if (::fstat(fd.get(), &st) != 0 || !S_ISREG(st.st_mode)) {
+    return Error::invalid(fmt::format("{}: this is not a file", path));
   }
   std::string text(kLongestFile, '\0');
   std::size_t size = 0;
@@ -156,25 +161,23 @@ Result<SecretBox> SecretBox::read(const std::string& path) {
   return box;
 }
 
-// Whole or not at all. A new file has the mode and the group that the key of a certificate has.
+// Whole or not at all. Who may read the store may read its key.
 Status SecretBox::write(const std::string& path, bool replace) const {
   std::string text =
       "# nightlatch seals secrets in the store with the last of these keys. Keep a copy elsewhere.\n";
   for (const Key& key : keys_) {
     text += fmt::format("{} {}\n", key.id, base64url({bytes(std::string_view(key.bytes)), key.bytes.size()}));
   }
-  const std::string making = path + ".making";
-  ::unlink(making.c_str());
+  const std::string making = path + ".making-" + random_token(6);
   const Fd fd(::open(making.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
   Status written = fd.valid() ? write_whole(fd.get(), text, making)
                               : Status(Error::failure(fmt::format("{}: {}", making, error_text(errno))));
   wipe(text);
-  struct stat folder{};
-  const std::string parent = path.substr(0, path.rfind('/') == std::string::npos ? 0 : path.rfind('/') + 1);
-  if (written && ::stat(parent.empty() ? "." : parent.c_str(), &folder) == 0) {
-    // The folder's group is the one that the portal runs in.
-    const bool given = ::fchown(fd.get(), static_cast<uid_t>(-1), folder.st_gid) == 0;
-    if (::fchmod(fd.get(), given ? 0640 : 0600) != 0) written = Error::failure(error_text(errno));
+  struct stat store{};
+  if (written && ::stat(path.substr(0, path.rfind(".key")).c_str(), &store) == 0 &&
+      (store.st_mode & 0040) != 0 && ::fchown(fd.get(), static_cast<uid_t>(-1), store.st_gid) == 0 &&
+      ::fchmod(fd.get(), 0640) != 0) {
+    written = Error::failure(fmt::format("{}: {}", making, error_text(errno)));
   }
   if (written) {
     const int put = replace ? ::rename(making.c_str(), path.c_str()) : ::link(making.c_str(), path.c_str());
@@ -197,12 +200,9 @@ Result<SecretBox> SecretBox::open(Database& db) {
   }
   SecretBox fresh;
   fresh.keys_.push_back({1, fresh_key()});
-  if (const Status made = fresh.write(path, false); !made) {
-    auto other = read(path);  // another process may have made it at the same moment
-    if (other) return other;
-    return made.error();
-  }
-  return fresh;
+  const Status made = fresh.write(path, false);
+  auto there = read(path);  // another process may have made it at the same moment
+  return there || made ? std::move(there) : Result<SecretBox>(made.error());
 }
 
 std::string SecretBox::seal(std::string_view secret, std::string_view purpose) const {
@@ -263,18 +263,54 @@ Result<std::int64_t> count_sealed(Database& db) {
   return count;
 }
 
+// Every key that was ever in the file, so that any backup can be read.
+Status SecretBox::keep_in(const std::string& path) const {
+  SecretBox all;
+  if (auto before = read(path)) {
+    all.keys_ = std::move(before->keys_);
+  } else if (before.error().kind != ErrorKind::not_found) {
+    return before.error();
+  }
+  for (const Key& key : keys_) {
+    const auto same = [&](const Key& k) { return k.id == key.id && k.bytes == key.bytes; };
+    if (std::none_of(all.keys_.begin(), all.keys_.end(), same)) all.keys_.push_back(key);
+  }
+  return all.write(path, true);
+}
+
+// One secret, sealed anew with the last key.
+Status SecretBox::seal_again(Database& db, const char* table, const char* column, const char* id_column,
+                             std::int64_t id, std::string_view sealed, const std::string& purpose) const {
+  auto secret = unseal(sealed, purpose);
+  if (!secret) {
+    return Error::invalid(fmt::format("{}: {}", purpose, secret.error().message), secret.error().hint);
+  }
+  const std::string anew = seal(*secret, purpose);
+  wipe(*secret);
+  if (anew.empty()) return Error::failure(fmt::format("{}: it could not be sealed", purpose));
+  auto update = db.prepare(fmt::format("UPDATE {} SET {} = ? WHERE {} = ?", table, column, id_column));
+  if (!update) return update.error();
+  update->bind_blob(1, anew).bind(2, id);
+  return update->run();
+}
+
 Result<std::int64_t> rotate_key(Database& db) {
   const std::string path = key_path(db.path());
-  auto box = SecretBox::open(db);
-  if (!box) return box.error();
-  // A rotation that was broken off left its key behind: it is used, and not yet another one made.
-  std::uint32_t newest = 0;
-  for (const SecretBox::Key& key : box->keys_) newest = std::max(newest, key.id);
-  NL_TRY(box->write(path + ".old", true));
-  box->keys_.push_back({newest + 1, fresh_key()});
-  NL_TRY(box->write(path, true));
+  // One rotation at a time, to its very end: the file is written once more after the transaction.
+  const Fd lock(::open((path + ".lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+  if (!lock.valid() || ::flock(lock.get(), LOCK_EX) != 0) {
+    return Error::failure(fmt::format("{}.lock: {}", path, error_text(errno)));
+  }
   auto tx = Transaction::begin(db);
   if (!tx) return tx.error();
+  auto box = SecretBox::open(db);
+  if (!box) return box.error();
+  std::uint32_t newest = 0;
+  for (const SecretBox::Key& key : box->keys_) newest = std::max(newest, key.id);
+  NL_TRY(box->keep_in(path + ".old"));
+  // Whatever fails from here on, the file holds the keys of all that is sealed.
+  box->keys_.push_back({newest + 1, fresh_key()});
+  NL_TRY(box->write(path, true));
   struct Row {
     const Sealed* place;
     std::int64_t id;
@@ -286,15 +322,8 @@ Result<std::int64_t> rotate_key(Database& db) {
     return Done{};
   }));
   for (const Row& row : rows) {
-    const std::string purpose = fmt::format("{}/{}", row.place->prefix, row.id);
-    auto secret = box->unseal(row.sealed, purpose);
-    if (!secret) return secret.error();
-    auto update = db.prepare(
-        fmt::format("UPDATE {} SET {} = ? WHERE {} = ?", row.place->table, row.place->column, row.place->id));
-    if (!update) return update.error();
-    update->bind_blob(1, box->seal(*secret, purpose)).bind(2, row.id);
-    wipe(*secret);
-    NL_TRY(update->run());
+    NL_TRY(box->seal_again(db, row.place->table, row.place->column, row.place->id, row.id, row.sealed,
+                           fmt::format("{}/{}", row.place->prefix, row.id)));
   }
   NL_TRY(tx->commit());
   for (SecretBox::Key& key : box->keys_) {
@@ -303,6 +332,20 @@ Result<std::int64_t> rotate_key(Database& db) {
   box->keys_.erase(box->keys_.begin(), box->keys_.end() - 1);
   NL_TRY(box->write(path, true));
   return static_cast<std::int64_t>(rows.size());
+}
+
+Result<std::int64_t> check_sealed(Database& db) {
+  auto box = SecretBox::open(db);
+  if (!box) return box.error();
+  std::int64_t count = 0;
+  NL_TRY(each_sealed(db, [&](const Sealed& place, std::int64_t id, const std::string& sealed) -> Status {
+    auto secret = box->unseal(sealed, fmt::format("{}/{}", place.prefix, id));
+    if (!secret) return secret.error();
+    wipe(*secret);
+    ++count;
+    return Done{};
+  }));
+  return count;
 }
 
 }  // namespace nightlatch

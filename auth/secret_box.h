@@ -44,6 +44,9 @@ class SecretBox {
   SecretBox() = default;
   static Result<SecretBox> read(const std::string& path);
   [[nodiscard]] Status write(const std::string& path, bool replace) const;
+  [[nodiscard]] Status keep_in(const std::string& path) const;
+  [[nodiscard]] Status seal_again(Database& db, const char* table, const char* column, const char* id_column,
+                                  std::int64_t id, std::string_view sealed, const std::string& purpose) const;
 
   std::vector<Key> keys_;  // never empty in a box that open() gave
 };
@@ -51,9 +54,12 @@ class SecretBox {
 // How many secrets in the store are sealed.
 [[nodiscard]] Result<std::int64_t> count_sealed(Database& db);
 
-// Makes a new key, seals every secret anew in one transaction, and then takes the old key out of the file; a
-// copy with the old one stays as STORE.key.old for backups from before. Returns how many secrets were sealed
-// anew. Broken off, it can be run again: until its end the file holds both keys.
+// Whether each of them can be read: how many there are, or what is wrong with one.
+[[nodiscard]] Result<std::int64_t> check_sealed(Database& db);
+
+// Makes a new key, seals every secret anew in one transaction, and then takes the old key out of the file;
+// STORE.key.old has all earlier ones, for backups. Returns how many secrets were sealed anew. Broken off, it
+// can be run again: until its end the file holds both keys. A second one at the same time waits.
 [[nodiscard]] Result<std::int64_t> rotate_key(Database& db);
 
 }  // namespace nightlatch

@@ -91,12 +91,6 @@ void tell_of_hand_over(AuditWriter& audit, const ProvenUser& user, const SignInP
   audit.write(std::move(warning));
 }
 
-// Everything acknowledged is durable, the audit rows too (semantics 15).
-Status settle(AuditWriter& audit) {
-  if (audit.flush()) return Done{};
-  return Error::failure("the audit log could not be written", "see the disk that the store is on");
-}
-
 Result<std::string> name_of(Database& db, UserId id) {
   auto users = list_users(db);
   if (!users) return users.error();

@@ -67,10 +67,11 @@ Throttle::Decision Throttle::attempt(std::string_view account, std::string_view 
     if (counter == nullptr || counter->failures < limit) return;
     decision.allowed = false;
     decision.retry_after = std::max(decision.retry_after, std::chrono::ceil<Seconds>(counter->ends - now_()));
-    decision.first_refusal = decision.first_refusal || !std::exchange(counter->told, true);
+    decision.first_refusal = !std::exchange(counter->told, true) || decision.first_refusal;
   };
   stop_at(keys.pair, limits_.pair_failures);
   stop_at(keys.source, limits_.source_failures);
+  if (limits_.account_stops) stop_at(keys.account, limits_.account_failures);
   if (!decision.allowed) return decision;
   const Counter* guessed_at = find(keys.account);
   if (guessed_at != nullptr && guessed_at->failures >= limits_.account_failures)

@@ -70,6 +70,7 @@ std::vector<Wanted> wanted_files(const std::string& store) {
   files.push_back({devices.certificate, 0644, true});
   files.push_back({devices.key, 0600, false});
   files.push_back({key_path(store), 0640, true});
+  files.push_back({key_path(store) + ".old", 0600, false});
   return files;
 }
 

@@ -372,7 +372,7 @@ std::vector<Command> provider_commands() {
                    {.name = "create-users", .help = "who is not known yet becomes a user by signing in"}},
        .examples =
            {{"provider add corp --issuer https://login.example.com --client-id gate --secret-file -"},
-            {"provider add sso --issuer https://sso.lan --client-id gate --secret-file - --create-users"}},
+            {"provider add sso --issuer https://sso.lan --client-id nl --secret-file - --create-users"}},
        .run = run_add},
       {.noun = "provider",
        .verb = "list",

@@ -77,9 +77,9 @@ Status fill(Context& context, Database& db, const Plan& plan) {
 }
 
 // Takes back a store that was made a moment ago and could not be filled.
-void unmake(const std::string& store) {
+void unmake(const std::string& store, bool had_key) {
   for (const char* extra : {"", "-wal", "-shm"}) unlink((store + extra).c_str());
-  unlink(key_path(store).c_str());
+  if (!had_key) unlink(key_path(store).c_str());
 }
 
 Result<int> run_init(Context& context) {
@@ -96,12 +96,15 @@ Result<int> run_init(Context& context) {
     if (!made->empty()) context.say("{}", *made);
   }
   NL_TRY(prepare_folder(context.store()));
+  const bool had_key = fs::exists(fs::symlink_status(key_path(context.store()), ignored));
+  if (had_key)
+    context.say("{} is there already, and is kept: backups may need it", key_path(context.store()));
   {
     Result<Database> db = create_store(context.store());
     if (!db) return db.error();
     share_store(context.store());  // the certificate's key goes to the store's group
     if (const Status filled = fill(context, *db, *wanted); !filled) {
-      unmake(context.store());
+      unmake(context.store(), had_key);
       return filled.error();
     }
   }

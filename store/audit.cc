@@ -348,4 +348,9 @@ void AuditWriter::loop() {
   }
 }
 
+Status settle(AuditWriter& audit) {
+  if (audit.flush()) return Done{};
+  return Error::failure("the audit log could not be written", "see the disk that the store is on");
+}
+
 }  // namespace nightlatch

@@ -83,4 +83,7 @@ class AuditWriter {
   std::thread thread_;
 };
 
+// Everything acknowledged is durable, the audit rows too (semantics 15): waits until they are on disk.
+[[nodiscard]] Status settle(AuditWriter& audit);
+
 }  // namespace nightlatch

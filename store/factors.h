@@ -30,7 +30,8 @@ struct OtpRow {
   std::int64_t last_step = 0;
 };
 [[nodiscard]] Result<std::optional<OtpRow>> find_otp(Database& db, UserId user);
-// Replaces the user's. `seal` is called inside the transaction. `last_step`: the step whose code confirmed
+// Replaces the user's, and forgets where a second factor was shown if there was one to replace. `seal` is
+// called inside the transaction. `last_step`: the step whose code confirmed
 // it.
 [[nodiscard]] Status set_otp(Database& db, UserId user, const std::function<Result<std::string>()>& seal,
                              std::int64_t last_step, WallTime now);
@@ -38,9 +39,10 @@ struct OtpRow {
 // code is then not good.
 [[nodiscard]] Result<bool> use_otp_step(Database& db, UserId user, std::int64_t step);
 
-// The user's codes are these from now on.
+// The user's codes are these from now on. If there were others, it is forgotten where a second factor was
+// shown, but on the device that asks for it.
 [[nodiscard]] Status set_recovery_codes(Database& db, UserId user, const std::vector<Digest>& codes,
-                                        WallTime now);
+                                        WallTime now, DeviceId spared = DeviceId::none);
 // False when there is no such code, or it was used before.
 [[nodiscard]] Result<bool> use_recovery_code(Database& db, UserId user, const Digest& code, WallTime now);
 

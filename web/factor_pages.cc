@@ -66,6 +66,7 @@ HttpResponse show(const PageFrame& frame, const CodePage& page) {
                     {"code", page.otp || page.recovery},
                     {"otp", page.otp},
                     {"only_recovery", !page.otp},
+                    {"only_otp", page.otp && !page.recovery},
                     {"otp_and_recovery", page.otp && page.recovery}});
 }
 

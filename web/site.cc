@@ -84,6 +84,7 @@ Site::Site(Loop& loop, SiteOptions options, OfficeReader& reader, StoreWriter& w
       writer_(writer),
       audit_(audit),
       throttle_(options_.throttle),
+      code_throttle_(options_.code_throttle),
       challenges_(BootClock::now, 50'000, Millis(5 * 60 * 1000)),
       oidc_(std::make_unique<Oidc>()),
       watch_(loop, [this] { tell_watchers(); }),

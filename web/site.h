@@ -39,6 +39,9 @@ struct SiteOptions {
   std::function<std::optional<Mac>(const IpAddress&)> mac_of;
   std::function<WallTime()> now = wall_now;
   ThrottleLimits throttle;
+  // Six digits are soon guessed by many machines: an hour's attempts on one account are few, from anywhere.
+  ThrottleLimits code_throttle{
+      .account_failures = 50, .account_window = Seconds(3600), .account_stops = true};
 };
 
 // One request, with what is known about who sent it.
@@ -144,7 +147,6 @@ class Site {
     int status = 200;
     std::string error{}, resource{}, why{}, reason{};
   };
-  static std::string code_account(const std::string& user);  // what the throttle counts codes by
   void get_step_up(const VisitPtr& v);
   void post_step_up(const VisitPtr& v);
   void ask_for_code(const VisitPtr& v, const Onward& onward, const Ask& ask);
@@ -277,6 +279,7 @@ class Site {
   StoreWriter& writer_;
   AuditWriter& audit_;
   Throttle throttle_;
+  Throttle code_throttle_;  // of second factors: whoever is asked for one has proven something already
   FormTokens tokens_;
   FormTokens challenges_;  // of passkeys: their lives are shorter
   std::unique_ptr<Oidc> oidc_;

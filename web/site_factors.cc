@@ -130,8 +130,8 @@ void Site::post_otp_confirm(const VisitPtr& v) {
   const auto secret = from_base32(secret_text);
   if (!secret || base32(*secret) != secret_text) return show_error(v, 400);
   const std::string source = throttle_source(v->place);
-  const std::string account = code_account(v->user->name);
-  const Throttle::Decision decision = throttle_.attempt(account, source);
+  const std::string account = v->user->name;
+  const Throttle::Decision decision = code_throttle_.attempt(account, source);
   if (!decision.allowed) return throttled(v, {}, decision);
   const auto step = otp_step(*secret, form->get("code"), options_.now(), 0);
   if (!step) {
@@ -139,7 +139,7 @@ void Site::post_otp_confirm(const VisitPtr& v) {
         v, *secret,
         "That code is not right. If the next ones are not either, the telephone's clock may be wrong.");
   }
-  throttle_.succeeded(account, source);
+  code_throttle_.succeeded(account, source);
   keep_new_otp(v, *secret, *step);
 }
 
@@ -162,7 +162,7 @@ void Site::keep_new_otp(const VisitPtr& v, const std::string& secret, std::int64
           NL_TRY(keep_recovery_codes(db, user.id, *codes, now));
         }
         auto counted = step_up(db, audit, user, device, name, address, now);
-        return counted ? Status(Done{}) : Status(counted.error());
+        return counted ? settle(audit) : Status(counted.error());
       },
       [=, this] {
         if (codes->empty()) return lead_to(v, "/me/factors");
@@ -187,11 +187,11 @@ void Site::post_recovery(const VisitPtr& v) {
   const auto codes = std::make_shared<std::vector<std::string>>(make_recovery_codes());
   change(
       v,
-      [=, &audit = audit_, user = v->user->id,
+      [=, &audit = audit_, user = v->user->id, device = v->device->id,
        told = factor_event("factor.added", *v, "recovery codes", now)](Database& db) -> Status {
-        NL_TRY(keep_recovery_codes(db, user, *codes, now));
+        NL_TRY(keep_recovery_codes(db, user, *codes, now, device));
         audit.write(told);
-        return Done{};
+        return settle(audit);
       },
       [=, this] { show_codes(v, "Your new recovery codes", *codes); });
 }
@@ -210,7 +210,7 @@ void Site::post_factor_remove(const VisitPtr& v) {
         auto removed = passkey ? remove_passkeys(db, user, name) : remove_factor(db, user, FactorKind::otp);
         if (!removed) return removed.error();
         if (*removed) audit.write(told);
-        return Done{};
+        return settle(audit);
       },
       [=, this] { lead_to(v, "/me/factors"); });
 }

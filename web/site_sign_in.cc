@@ -54,7 +54,7 @@ std::optional<FormFields> Site::accept_form(const VisitPtr& v, std::string_view 
   }
   const Onward onward = Onward::of(*form);
   if (from_elsewhere(v->request)) {
-    start_over(v, onward,
+    start_over(v, {onward.hold, ""},  // a login that another site names is not one that was meant here
                "That form came from another site, so it was not used. If you meant to sign in, do it here.");
     return std::nullopt;
   }
@@ -142,7 +142,8 @@ void Site::throttled(const VisitPtr& v, const Onward& onward, const Throttle::De
     e.verdict = "deny";
     e.reason = "too_many_failures";
     e.source = v->place.address.text();
-    e.detail = fmt::format("no sign-in from here for {}", format_age(decision.retry_after));
+    if (v->user != nullptr) e.user = v->user->name;
+    e.detail = fmt::format("no attempt from here for {}", format_age(decision.retry_after));
     audit_.write(std::move(e));
   }
   auto own = own_hold(*v, onward.hold);
@@ -151,8 +152,8 @@ void Site::throttled(const VisitPtr& v, const Onward& onward, const Throttle::De
   page.tone = MessagePage::Tone::bad;
   page.heading = "Too many attempts";
   page.paragraphs = {
-      fmt::format("Please wait {} before you try again from this device.", format_age(decision.retry_after)),
-      "Elsewhere the right password still works."};
+      fmt::format("Please wait {} before you try again from this device.", format_age(decision.retry_after))};
+  if (v->user == nullptr) page.paragraphs.emplace_back("Elsewhere the right password still works.");
   page.links = {{own && *own ? "/k/" + (*own)->code : "/", "Back to the sign-in page"}};
   page.facts = {{"retry_after_s", decision.retry_after.count()}};
   HttpResponse response = show(v->frame, page);
@@ -164,6 +165,8 @@ void Site::verified(const std::shared_ptr<SignInTry>& t) {
   if (!t->right) return refused(t, t->credential ? "wrong_password" : "unknown_name");
   if (!t->credential->enabled) return refused(t, "user_disabled");
   if (t->code.empty()) return record(t, false);
+  const Throttle::Decision decision = code_throttle_.attempt(t->credential->name, t->source);
+  if (!decision.allowed) return throttled(t->v, t->onward, decision);
   // A code that came along is used up before anything is recorded.
   const auto result = std::make_shared<CodeResult>(CodeResult::wrong);
   const bool posted = writer_.post(
@@ -178,13 +181,18 @@ void Site::verified(const std::shared_ptr<SignInTry>& t) {
       [this, t, result](const Status& written) {
         if (!written) {
           throttle_.undone(t->name, t->source);
+          code_throttle_.undone(t->credential->name, t->source);
           return unavailable(t->v, written.error());
         }
-        if (*result == CodeResult::otp || *result == CodeResult::recovery) return record(t, true);
+        if (*result == CodeResult::otp || *result == CodeResult::recovery) {
+          code_throttle_.succeeded(t->credential->name, t->source);
+          return record(t, true);
+        }
         refused(t, *result == CodeResult::used_before ? "code_used_before" : "wrong_code");
       });
   if (posted) return;
   throttle_.undone(t->name, t->source);
+  code_throttle_.undone(t->credential->name, t->source);
   unavailable(t->v, Error::busy("too many changes wait for the store"));
 }
 

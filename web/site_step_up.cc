@@ -10,8 +10,6 @@
 
 namespace nightlatch {
 
-std::string Site::code_account(const std::string& user) { return "code of " + user; }
-
 // Which factors the user may show is found here, and nothing in a form chooses among them. `hold` names the
 // resource that asks, if one does.
 void Site::ask_for_code(const VisitPtr& v, const Onward& onward, const Ask& ask) {
@@ -70,8 +68,8 @@ void Site::post_step_up(const VisitPtr& v) {
   if (v->user == nullptr || device_refusal(*v)) return show_state(v, std::nullopt, 403, "", "");
   const Onward onward = Onward::of(*form);
   const std::string source = throttle_source(v->place);
-  const std::string account = code_account(v->user->name);
-  const Throttle::Decision decision = throttle_.attempt(account, source);
+  const std::string account = v->user->name;
+  const Throttle::Decision decision = code_throttle_.attempt(account, source);
   if (!decision.allowed) return throttled(v, onward, decision);
   auto code = std::make_shared<std::string>(form->get("code"));
   later(decision.delay, [=, this] { use_code_of(v, onward, code); });
@@ -80,7 +78,7 @@ void Site::post_step_up(const VisitPtr& v) {
 // The code is used up, and the factor recorded, on the writer's thread; the answer follows.
 void Site::use_code_of(const VisitPtr& v, const Onward& onward, const std::shared_ptr<std::string>& code) {
   const std::string source = throttle_source(v->place);
-  const std::string account = code_account(v->user->name);
+  const std::string account = v->user->name;
   const auto result = std::make_shared<CodeResult>(CodeResult::wrong);
   const auto still = std::make_shared<bool>(true);
   const WallTime now = options_.now();
@@ -101,13 +99,13 @@ void Site::use_code_of(const VisitPtr& v, const Onward& onward, const std::share
       },
       [=, this](const Status& written) {
         if (!written) {
-          throttle_.undone(account, source);
+          code_throttle_.undone(account, source);
           return unavailable(v, written.error());
         }
         v->now = std::max(v->now, options_.now());
         if (const Status looked = look_up(*v); !looked) return unavailable(v, looked.error());
         if (*result == CodeResult::otp || *result == CodeResult::recovery) {
-          throttle_.succeeded(account, source);
+          code_throttle_.succeeded(account, source);
           if (!*still) return show_state(v, std::nullopt, 403, "Your sign-in has ended meanwhile.", "");
           return go_on(v, onward);
         }
@@ -117,7 +115,7 @@ void Site::use_code_of(const VisitPtr& v, const Onward& onward, const std::share
                        : "That code is not right.");
       });
   if (posted) return;
-  throttle_.undone(account, source);
+  code_throttle_.undone(account, source);
   unavailable(v, Error::busy("too many changes wait for the store"));
 }
 

@@ -107,6 +107,24 @@ TEST_F(SecondFactorTest, NothingThatOpensAnythingIsInTheStore) {
   EXPECT_EQ(bytes.find(codes[0]), std::string::npos);
 }
 
+TEST_F(SecondFactorTest, ANewFactorForgetsWhereTheOldOneWasShown) {
+  give_otp(alice_);
+  ASSERT_TRUE(keep_recovery_codes(db(), alice_, make_recovery_codes(), now_).ok());
+  std::vector<DeviceId> pcs;
+  for (const char* mac : {"02:00:00:00:00:01", "02:00:00:00:00:02"}) {
+    NewDevice d;
+    d.mac = Mac::parse(mac);
+    pcs.push_back(*add_device(db(), d));
+    ASSERT_TRUE(record_sign_in(db(), {alice_, pcs.back(), now_, "pwd otp", now_, "local", "x"}, now_).ok());
+  }
+  const auto fresh = [&](DeviceId pc) { return (**presence_on(db(), pc)).second_factor.has_value(); };
+  ASSERT_TRUE(keep_recovery_codes(db(), alice_, make_recovery_codes(), now_, pcs[0]).ok());
+  EXPECT_TRUE(fresh(pcs[0])) << "where she sits";
+  EXPECT_FALSE(fresh(pcs[1]));
+  give_otp(alice_);
+  EXPECT_FALSE(fresh(pcs[0])) << "replaced, by an administrator";
+}
+
 TEST_F(SecondFactorTest, AFactorThatIsTakenAwayIsForgottenWhereItWasShown) {
   give_otp(alice_);
   NewDevice d;

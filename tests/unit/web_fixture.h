@@ -69,6 +69,7 @@ class SiteTest : public TemporaryStore {
           return std::nullopt;
         };
         options.throttle = throttle;
+        options.code_throttle = code_throttle;
         Site site(loop, std::move(options), **reader, writer, audit);
         HttpServer server(loop, HttpServerLimits{});
         port = serve(server, [&](HttpRequest r, const HttpResponder& to) { site.https(std::move(r), to); });
@@ -110,6 +111,7 @@ class SiteTest : public TemporaryStore {
   std::uint16_t port = 0, plain_port = 0;
   std::atomic<std::int64_t> ahead_ms{0};
   ThrottleLimits throttle;  // of the site that start() makes
+  ThrottleLimits code_throttle = SiteOptions().code_throttle;
 
  private:
   static std::uint16_t serve(HttpServer& server, HttpHandler handler) {

@@ -206,6 +206,51 @@ TEST_F(StepUpTest, WrongCodesAreThrottledAndThePasswordStaysFree) {
   EXPECT_EQ(send(elsewhere, elsewhere.get("/step-up"), code()).status, 303) << "but not from elsewhere";
 }
 
+TEST_F(StepUpTest, APasswordDoesNotForgiveWrongCodes) {
+  give_otp();
+  start();
+  auto alice = browser();
+  const auto both = [&](const std::string& code) {
+    return alice
+        .post("/sign-in", {{"token", alice.get("/k/" + hold()).field("token")},
+                           {"name", "alice"},
+                           {"password", kPassword},
+                           {"code", code}})
+        .status;
+  };
+  ASSERT_EQ(alice.sign_in(alice.get("/k/" + hold()), "alice", kPassword).status, 303);
+  ahead_ms = 9 * 3600 * 1000;  // payroll asks again, so that its page is the form
+  for (int i = 0; i < 4; ++i) EXPECT_EQ(both("00000" + std::to_string(i)), 403);
+  ASSERT_EQ(alice.sign_in(alice.get("/k/" + hold()), "alice", kPassword).status, 303);
+  ahead_ms = 18 * 3600 * 1000;
+  EXPECT_EQ(both("000005"), 403);
+  EXPECT_EQ(both(code()), 429) << "five wrong ones, whatever came between";
+}
+
+TEST_F(StepUpTest, FiftyWrongCodesAnHourAreAllFromAnywhere) {
+  code_throttle.pair_failures = code_throttle.source_failures = 1'000;
+  give_otp();
+  start();
+  auto alice = browser();
+  Reply page = asked(alice);
+  for (int i = 0; i < 50; ++i) page = send(alice, page, std::to_string(100'000 + i));
+  auto elsewhere = browser(kFarAway);
+  ASSERT_EQ(elsewhere.sign_in(elsewhere.get("/"), "alice", kPassword).status, 303)
+      << "the password is another matter";
+  EXPECT_EQ(send(elsewhere, elsewhere.get("/step-up"), code()).status, 429);
+}
+
+// Nobody without the password can use up her attempts.
+TEST_F(StepUpTest, NamesThatAreTypedDoNotCountAsCodes) {
+  give_otp();
+  start();
+  auto alice = browser();
+  const Reply page = asked(alice);
+  auto other = browser();
+  for (int i = 0; i < 4; ++i) other.sign_in(other.get("/"), "alice", "not the password");
+  EXPECT_EQ(send(alice, page, code()).status, 303);
+}
+
 TEST_F(StepUpTest, ProgramsAreToldWhatIsMissing) {
   give_otp();
   start();
