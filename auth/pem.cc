@@ -27,7 +27,7 @@ struct FreeBytes {
   void operator()(char* text) const { OPENSSL_free(text); }
 };
 
-Result<Certificate> as_value(X509* x) {
+Result<PemCertificate> as_value(X509* x) {
   std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
   unsigned length = 0;
   const std::unique_ptr<BIO, FreeBio> out(BIO_new(BIO_s_mem()));
@@ -37,7 +37,7 @@ Result<Certificate> as_value(X509* x) {
     return Error::failure("a certificate could not be read");
   }
   const long size = BIO_get_mem_data(out.get(), &text);  // NOLINT: OpenSSL's own macro
-  Certificate certificate;
+  PemCertificate certificate;
   certificate.pem.assign(text, static_cast<std::size_t>(size));
   for (unsigned i = 0; i < length; ++i) {
     certificate.fingerprint += fmt::format("{}{:02X}", i == 0 ? "" : ":", static_cast<unsigned>(digest[i]));
@@ -46,11 +46,11 @@ Result<Certificate> as_value(X509* x) {
 }
 }  // namespace
 
-Result<std::vector<Certificate>> read_certificates(std::string_view pem) {
+Result<std::vector<PemCertificate>> read_certificates(std::string_view pem) {
   const Error none = Error::failure("there is no certificate in it");
   if (pem.empty() || pem.size() > kLongest) return none;
   const std::unique_ptr<BIO, FreeBio> in(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
-  std::vector<Certificate> found;
+  std::vector<PemCertificate> found;
   while (in) {
     char* name = nullptr;
     char* header = nullptr;

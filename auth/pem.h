@@ -10,7 +10,7 @@
 
 namespace nightlatch {
 
-struct Certificate {
+struct PemCertificate {
   std::string pem;  // of this one alone, as OpenSSL writes it
   std::string
       fingerprint;  // SHA-256 of its DER: "AB:CD:...", as `openssl x509 -fingerprint -sha256` shows it
@@ -18,6 +18,6 @@ struct Certificate {
 
 // At most 64 KiB of PEM with one to 16 certificates; other kinds of blocks are refused, so that nothing is
 // taken for more than was compared.
-[[nodiscard]] Result<std::vector<Certificate>> read_certificates(std::string_view pem);
+[[nodiscard]] Result<std::vector<PemCertificate>> read_certificates(std::string_view pem);
 
 }  // namespace nightlatch

@@ -117,7 +117,7 @@ Result<std::string> introduce(Context& context, const PortalAddress& portal) {
   if (!certificates || certificates->size() != 1) {
     return Error::failure(portal.url + " did not answer with one certificate authority", "see /ca.pem there");
   }
-  const Certificate& authority = certificates->front();
+  const PemCertificate& authority = certificates->front();
   if (!wanted.empty()) {
     if (normal_fingerprint(authority.fingerprint) != wanted) {
       return Error::failure(

@@ -54,10 +54,10 @@ bool check_proxy_credential(FlowHost& host, Accepted& accepted, const ProxyReque
          check_credential_of(host, accepted, sent.name, sent.secret);
 }
 
-HttpClient::HttpClient(FlowHost& host, std::string id, Accepted accepted)
+HttpProxyClient::HttpProxyClient(FlowHost& host, std::string id, Accepted accepted)
     : Reception(host, std::move(id), std::move(accepted)), reader_(std::make_unique<ProxyRequestReader>()) {}
 
-void HttpClient::on_readable() {
+void HttpProxyClient::on_readable() {
   while (!over() && reader_) {
     const ssize_t n = recv(fd(), host_.scratch().data(), kReadAtOnce, 0);
     if (n < 0 && errno == EINTR) continue;
@@ -90,7 +90,7 @@ void HttpClient::on_readable() {
   }
 }
 
-void HttpClient::located(const Result<IpAddress>& address) {
+void HttpProxyClient::located(const Result<IpAddress>& address) {
   if (!address) {
     farewell(unreachable_reply(address.error().kind != ErrorKind::not_found, false));
     return;

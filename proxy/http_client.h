@@ -1,6 +1,6 @@
-// HttpClient: a connection to the HTTP proxy port, until its first request is understood: CONNECT becomes a
-// TcpFlow, a request in absolute form an HttpForward (RFC 9110 section 9.3.6, RFC 9112 section 3.2.2).
-// Worker's thread.
+// HttpProxyClient: a connection to the HTTP proxy port, until its first request is understood: CONNECT
+// becomes a TcpFlow, a request in absolute form an HttpForward (RFC 9110 section 9.3.6, RFC 9112
+// section 3.2.2). Worker's thread.
 #pragma once
 
 #include <memory>
@@ -11,9 +11,9 @@
 
 namespace nightlatch {
 
-class HttpClient final : public Reception {
+class HttpProxyClient final : public Reception {
  public:
-  HttpClient(FlowHost& host, std::string id, Accepted accepted);
+  HttpProxyClient(FlowHost& host, std::string id, Accepted accepted);
 
  private:
   void on_readable() override;

@@ -46,8 +46,8 @@ Worker::Worker(unsigned index, std::string store_path, AuditWriter& audit, HoldD
              }),
       http_(*this, "the HTTP proxy listens", kHttpProxyPort,
             [this](std::string id, Accepted accepted) {
-              return std::make_unique<HttpClient>(static_cast<FlowHost&>(*this), std::move(id),
-                                                  std::move(accepted));
+              return std::make_unique<HttpProxyClient>(static_cast<FlowHost&>(*this), std::move(id),
+                                                       std::move(accepted));
             }),
       wall_offset_(offset_now()) {}
 

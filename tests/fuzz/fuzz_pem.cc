@@ -9,7 +9,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const auto found = read_certificates(fuzz::text(data, size));
   if (!found) return 0;
   check(!found->empty() && found->size() <= 16, "as many as are allowed");
-  for (const Certificate& one : *found) {
+  for (const PemCertificate& one : *found) {
     check(one.fingerprint.size() == 95, "SHA-256 in pairs");
     const auto again = read_certificates(one.pem);
     check(again.ok() && again->size() == 1, "what is kept holds one certificate");

@@ -8,6 +8,7 @@
 #include <fstream>
 #include <map>
 #include <set>
+#include <sstream>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -239,6 +240,28 @@ TEST(Layout, NoFileIsTooLong) {
   for (const Source& s : sources()) {
     EXPECT_LE(s.lines, 450) << s.file << ": split it by subject";
   }
+}
+
+// Two types of one name, in files that never meet, would be one type to the linker.
+TEST(Layout, NoTypeIsDefinedTwice) {
+  std::map<std::string, std::string> defined;
+  for (const Source& s : sources()) {
+    if (!s.file.ends_with(".h")) continue;
+    std::ifstream in(fs::path(SOURCE_DIR) / s.file);
+    std::string line;
+    while (std::getline(in, line)) {
+      std::istringstream words(line);
+      std::string kind, name;
+      words >> kind >> name;
+      if (kind == "enum" && name == "class") words >> name;
+      const bool type =
+          line.starts_with("struct ") || line.starts_with("class ") || line.starts_with("enum ");
+      if (!type || !line.ends_with("{") || name.find("::") != std::string::npos) continue;
+      const auto [first, fresh] = defined.emplace(name, s.file);
+      EXPECT_TRUE(fresh) << s.file << " and " << first->second << " both define " << name;
+    }
+  }
+  EXPECT_GT(defined.size(), 200U);
 }
 
 }  // namespace
