@@ -90,12 +90,11 @@ void Site::oidc_audit(const VisitPtr& v, const Provider& provider, const Provide
   audit_.write(std::move(e));
 }
 
-// The hosts that its documents name are reachable before anybody is signed in (semantics 14): the gate reads
-// them.
+// The hosts that a browser is sent to are reachable before anybody is signed in (semantics 14): the gate
+// reads them. What the portal itself asks is not among them: devices have no business there.
 void Site::learn_hosts(const Provider& provider, const ProviderMetadata& at) {
   std::vector<ProviderHost> hosts;
-  for (const std::string& url : {provider.issuer, at.authorization_endpoint, at.token_endpoint, at.jwks_uri,
-                                 at.userinfo_endpoint, at.end_session_endpoint}) {
+  for (const std::string& url : {provider.issuer, at.authorization_endpoint, at.end_session_endpoint}) {
     if (!url.empty()) hosts.push_back({host_of_provider_url(url), port_of_provider_url(url)});
   }
   const bool posted =
