@@ -222,6 +222,25 @@ TEST_F(PasskeyTest, WhatWasSentOnceIsNotGoodAgain) {
   EXPECT_EQ(sign_ins(), 1U);
 }
 
+// The same browser, a fresh form, and an authenticator that does not count: only the challenge's one use is
+// left.
+TEST_F(PasskeyTest, AChallengeIsGoodOnceInItsOwnBrowserToo) {
+  PasskeyMaker maker;
+  maker.counts = false;
+  give_passkey(maker);
+  start();
+  auto alice = browser();
+  Fields sent = filled_in(alice.get("/"), maker);
+  ASSERT_EQ(alice.post("/sign-in/passkey", sent).status, 303);
+  ASSERT_TRUE(end_sessions(db(), std::nullopt, std::nullopt, now()).ok());
+  sent["token"] = passkey_form(alice.get("/")).field("token");
+  const Reply replayed = alice.post("/sign-in/passkey", sent);
+  EXPECT_EQ(replayed.status, 403);
+  EXPECT_TRUE(replayed.has("That was sent before.")) << replayed.body;
+  EXPECT_TRUE(logged("sign_in.refused", "wrong_challenge", 1));
+  EXPECT_EQ(sign_ins(), 1U);
+}
+
 TEST_F(PasskeyTest, AChallengeIsForOneBrowserAndOnePurpose) {
   PasskeyMaker maker;
   give_passkey(maker);
