@@ -108,7 +108,7 @@ def test_codes(many):
     wrong = [f"{(int(code(secret)) + n) % 1_000_000:06}" for n in range(7, 7 + GUESSES)]
     seen = codes(browser, wrong)
     assert seen[:PAIR] == [403] * PAIR and set(seen[PAIR:]) == {429}, seen
-    for number in range(1, 11):
+    for number in range(1, 9):  # 45 wrong ones altogether: after 50 in an hour the account takes none from anywhere
         elsewhere = Elsewhere(office.bob, f"10.99.0.{number}")
         assert guess(elsewhere, "alice", office.PASSWORD["alice"]) in (302, 303)
         seen = codes(elsewhere, wrong[:20])

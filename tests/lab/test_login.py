@@ -32,7 +32,9 @@ class Terminal:
 
     def read(self, limit: float) -> bool:
         """Some of what it prints; False at its end."""
-        if not select.select([self.fd], [], [], limit)[0]:
+        ready = select.poll()  # not select(), which knows no descriptor above 1023
+        ready.register(self.fd, select.POLLIN)
+        if not ready.poll(limit * 1000):
             return True
         try:
             data = os.read(self.fd, 65536)
