@@ -71,7 +71,13 @@ class Proving {
       if (!placed) return placed.error();
       if (!*placed) return refused("not_enrolled");
     }
-    if (!holder->device) NL_TRY(know_certificate(*holder, m));
+    if (!holder->device) {
+      // A stranger's certificate is not this machine's when the machine has one: its MAC may be copied.
+      auto other = db_.integer("SELECT 1 FROM certificate WHERE device_id = ? LIMIT 1", {m.id});
+      if (!other) return other.error();
+      if (*other) return refused("another_certificate");
+      NL_TRY(know_certificate(*holder, m));
+    }
     holder->proof.proven = now_;
     NL_TRY(record_proof(db_, DeviceId(m.id), holder->proof, source_text(place_), *generation));
     if (shown_.certificate) NL_TRY(refresh_certificate(holder->proof.certificate));

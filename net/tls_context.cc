@@ -141,7 +141,8 @@ std::string name_in(X509* certificate) {
     if (one->type == GEN_DNS) name = text_of(one->d.dNSName);
   }
   GENERAL_NAMES_free(names);
-  if (!name.empty()) return name;
+  // The common name counts only where there are no other names at all (RFC 6125 section 6.4.4).
+  if (!name.empty() || X509_get_ext_by_NID(certificate, NID_subject_alt_name, -1) >= 0) return name;
   X509_NAME* subject = X509_get_subject_name(certificate);
   const int at = X509_NAME_get_index_by_NID(subject, NID_commonName, -1);
   return at < 0 ? name : text_of(X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at)));

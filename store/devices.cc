@@ -172,22 +172,26 @@ Status remove_device(Database& db, std::string_view name) {
 Result<std::vector<OwnDeviceRow>> devices_of(Database& db, UserId owner) {
   std::vector<OwnDeviceRow> devices;
   auto query = db.prepare(
-      "SELECT id, name, state, (SELECT max(at_ms) FROM sign_in WHERE user_id = ?1 AND device_id = device.id) "
+      "SELECT id, name, state, (SELECT max(at_ms) FROM sign_in WHERE user_id = ?1 AND device_id = "
+      "device.id), "
+      "shared OR EXISTS (SELECT 1 FROM certificate WHERE device_id = device.id AND revoked_ms IS NOT NULL) "
       "FROM device WHERE owner_id = ?1 ORDER BY name");
   if (query) query->bind(1, static_cast<std::int64_t>(owner));
   NL_TRY(each_row(std::move(query), [&](Statement& s) -> Status {
     auto state = parse_device_state(s.text(2), "state");
     if (!state) return state.error();
     devices.push_back({DeviceId(s.integer(0)), s.text(1), *state,
-                       s.null(3) ? std::nullopt : std::optional(from_ms(s.integer(3)))});
+                       s.null(3) ? std::nullopt : std::optional(from_ms(s.integer(3))), s.integer(4) != 0});
     return Done{};
   }));
   return devices;
 }
 
 Result<std::optional<std::string>> remove_own_device(Database& db, DeviceId device, UserId owner) {
-  auto query =
-      db.prepare("DELETE FROM device WHERE id = ? AND owner_id = ? AND state <> 'revoked' RETURNING name");
+  auto query = db.prepare(
+      "DELETE FROM device WHERE id = ? AND owner_id = ? AND state <> 'revoked' AND NOT shared "
+      "AND NOT EXISTS (SELECT 1 FROM certificate WHERE device_id = device.id AND revoked_ms IS NOT NULL) "
+      "RETURNING name");
   if (!query) return query.error();
   query->bind(1, static_cast<std::int64_t>(device)).bind(2, static_cast<std::int64_t>(owner));
   auto row = query->step();

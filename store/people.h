@@ -87,9 +87,11 @@ struct OwnDeviceRow {
   std::string name;
   DeviceState state = DeviceState::active;
   std::optional<WallTime> last_sign_in;  // of this user there
+  bool marked = false;  // as shared, or by a revoked certificate: an administrator's word, which goes with it
 };
 [[nodiscard]] Result<std::vector<OwnDeviceRow>> devices_of(Database& db, UserId owner);
-// Its name; nullopt, and nothing is changed, when it is not theirs or was revoked by an administrator.
+// Its name; nullopt, and nothing is changed, when it is not theirs, or an administrator has revoked or
+// marked it.
 [[nodiscard]] Result<std::optional<std::string>> remove_own_device(Database& db, DeviceId device,
                                                                    UserId owner);
 

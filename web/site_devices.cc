@@ -36,8 +36,9 @@ Status Site::add_devices(const VisitPtr& v, MePage& page) {
       const Millis age = std::max(v->now - *row.last_sign_in, Millis(0));
       d.last_ago = age < Seconds(1) ? "just now" : format_age(age) + " ago";
     }
-    // What an administrator has revoked, only an administrator takes off the list: it could enrol again.
-    if (row.state != DeviceState::revoked) d.remove_token = form_token(*v, purpose_of(d.id));
+    // What an administrator has revoked or marked, only an administrator takes off the list: it could enrol
+    // again, as if nothing had been said of it.
+    if (row.state != DeviceState::revoked && !row.marked) d.remove_token = form_token(*v, purpose_of(d.id));
     page.devices.push_back(std::move(d));
   }
   return Done{};

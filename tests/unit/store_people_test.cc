@@ -170,5 +170,19 @@ TEST_F(StoreTest, SettingsHaveDefaultsAndChecks) {
   EXPECT_EQ(*get_setting(db(), "enrol"), "open");
 }
 
+TEST_F(StoreTest, WhatAnAdministratorMarkedItsOwnerCannotForget) {
+  const UserId mallory = *add_user(db(), "mallory", std::nullopt, {});
+  NewDevice d;
+  d.name = "terminal-server";
+  d.mac = Mac::parse("02:00:00:00:00:77");
+  d.owner = mallory;
+  const DeviceId id = *add_device(db(), d);
+  ASSERT_TRUE(set_device_shared(db(), "terminal-server", true).ok());
+  EXPECT_FALSE(remove_own_device(db(), id, mallory)->has_value()) << "it would come back, and not be shared";
+  EXPECT_TRUE(devices_of(db(), mallory)->front().marked);
+  ASSERT_TRUE(set_device_shared(db(), "terminal-server", false).ok());
+  EXPECT_TRUE(remove_own_device(db(), id, mallory)->has_value());
+}
+
 }  // namespace
 }  // namespace nightlatch
