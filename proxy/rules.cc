@@ -118,7 +118,6 @@ std::string tables_script(const Family& f, const RulesInput& input) {
   // Packets of flows that we hold already, from either side. Not the first SYN: TPROXY itself must see that
   // one, or a client that uses a port again within TIME_WAIT finds no listener.
   s += "-A NIGHTLATCH -p tcp ! --syn -m socket --transparent -j NIGHTLATCH-OURS\n";
-  s += "-A NIGHTLATCH -p udp -m socket --transparent -j NIGHTLATCH-OURS\n";
   // What the network says about a packet that we sent in somebody's name is for us too.
   s += fmt::format("-A NIGHTLATCH -p {} -m socket --transparent -j NIGHTLATCH-OURS\n", f.icmp);
   s += fmt::format("-A NIGHTLATCH-OURS -j MARK --set-xmark {}\n-A NIGHTLATCH-OURS -j ACCEPT\n", mark);
@@ -134,6 +133,11 @@ std::string tables_script(const Family& f, const RulesInput& input) {
                        f.listener, kTproxyPort, mark);
     }
   }
+  // Datagrams of flows that we hold, last: what servers answer, and what a client still sends to a place that
+  // is no longer protected. For what a client sends to a protected one TPROXY itself looks for the flow's
+  // socket and gives it the datagram there and then. This match only finds one: it would take the socket that
+  // a worker is just opening for another client, and the datagram would then find none.
+  s += "-A NIGHTLATCH -p udp -m socket --transparent -j NIGHTLATCH-OURS\n";
   return s + "COMMIT\n";
 }
 
