@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "auth/revocation_list.h"
 #include "base/text.h"
 #include "policy/parse.h"
 #include "policy/proofs.h"
@@ -128,6 +129,11 @@ class Proving {
     h.by = c.own ? "" : c.subject;
     h.expires = c.expires;
     if (now_ >= c.expires) h.refusal = "certificate_expired";
+    if (!c.own) {  // the connection may be older than the list
+      auto revoked = is_revoked(c.crl_file, c.serial);
+      if (!revoked) return revoked.error();
+      if (*revoked) h.refusal = "certificate_revoked";
+    }
     if (!c.own && !check_name(c.subject, "certificate")) {
       h.by = printable(c.subject);
       h.refusal = "unusable_name";

@@ -20,6 +20,7 @@ struct ShownCertificate {  // verified against its CA in the handshake
   std::string subject;  // its first DNS name, or its common name (RFC 5280 sections 4.2.1.6 and 4.1.2.6)
   std::string serial;   // hexadecimal
   WallTime expires{};
+  std::string crl_file{};  // of its CA, or empty: the list as it is now, whatever the handshake knew
 };
 
 struct ShownProof {

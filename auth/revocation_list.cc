@@ -50,8 +50,12 @@ Result<std::set<std::string>> revoked_serials(const std::string& path) {
     for (int i = 0; i < sk_X509_REVOKED_num(revoked); ++i)
       serials.insert(serial_of(X509_REVOKED_get0_serialNumber(sk_X509_REVOKED_value(revoked, i))));
   }
+  // After the last one there is nothing more that begins: anything else is a list that is damaged.
+  const bool whole = ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE;
   ERR_clear_error();
-  if (!any) return Error::invalid(fmt::format("{}: holds no revocation list that can be read", path));
+  if (!any || !whole)
+    return Error::invalid(
+        fmt::format("{}: holds no revocation list that can be read, or one that is damaged", path));
   return serials;
 }
 
@@ -62,6 +66,12 @@ struct Withdrawn {
 };
 
 }  // namespace
+
+Result<bool> is_revoked(const std::string& crl_file, const std::string& serial) {
+  auto serials = revoked_serials(crl_file);
+  if (!serials) return serials.error();
+  return serials->contains(serial);
+}
 
 Status withdraw_proofs(Database& db, AuditWriter& audit, const CertificateTrust& trust, WallTime now) {
   auto serials = revoked_serials(trust.crl_file);

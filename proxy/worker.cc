@@ -20,9 +20,7 @@ constexpr unsigned kRounds = 8;  // of epoll in one turn of the loop
 constexpr std::uint16_t kSocksPort = 1080, kHttpProxyPort = 3128;
 constexpr unsigned kSettingsTicks = 20;  // listeners and addresses follow the settings every second
 constexpr unsigned kStoreTicks = 4;      // the store is looked at every fourth tick: 200 ms
-constexpr Millis kLogAgain{5'000};       // between two audit rows about the same refusal
-constexpr std::size_t kMostLogged = 10'000;
-constexpr Millis kUsedAgain{60'000};  // between two notes that the same token was used
+constexpr Millis kUsedAgain{60'000};     // between two notes that the same token was used
 constexpr Millis kClockJump{1'000};
 
 Millis offset_now() { return wall_now().time_since_epoch() - BootClock::now().time_since_epoch(); }
@@ -193,15 +191,6 @@ void Worker::ask_hold(const std::string& flow, HoldRequest request) {
     });
   };
   desk_.ask(std::move(request));
-}
-
-bool Worker::log_refusal(const std::string& key) {
-  const BootTime now = BootClock::now();
-  if (logged_.size() > kMostLogged) logged_.clear();
-  const auto [it, is_new] = logged_.try_emplace(key, now);
-  if (!is_new && now - it->second < kLogAgain) return false;
-  it->second = now;
-  return true;
 }
 
 void Worker::used(TokenId token) {

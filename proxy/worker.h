@@ -14,6 +14,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "base/seldom.h"
 #include "net/loop.h"
 #include "proxy/dns_watch.h"
 #include "proxy/explicit_listener.h"
@@ -63,7 +64,7 @@ class Worker final : private FlowHost {
   void run_again(LiveFlow& flow) override { again_.push_back(flow.id()); }
   void finished(LiveFlow& flow) override;
   void ask_hold(const std::string& flow, HoldRequest request) override;
-  bool log_refusal(const std::string& key) override;
+  bool log_refusal(const std::string& key) override { return logged_.worth(key); }
   void used(TokenId token) override;
   std::uint64_t most_refusing() override { return judge_->max_flows() / 8 + 1; }
   bool take_share(const std::string& key, std::size_t most) override;
@@ -110,7 +111,7 @@ class Worker final : private FlowHost {
   std::vector<IpAddress> own_addresses_;
   std::unordered_map<std::string, std::unique_ptr<LiveFlow>> flows_;
   std::vector<std::string> again_, finished_;
-  std::unordered_map<std::string, BootTime> logged_;
+  Seldom logged_{1, Millis(5'000)};             // audit rows about the same refusal
   std::unordered_map<TokenId, BootTime> used_;  // when each was last noted
   std::unordered_map<std::string, std::size_t> shares_;
   std::mutex mailbox_mutex_;

@@ -251,17 +251,20 @@ Status Database::backup_to(const std::string& path) {
   return Done{};
 }
 
+bool Database::in_transaction() const { return sqlite3_get_autocommit(db_.get()) == 0; }
+
 Result<Transaction> Transaction::begin(Database& db) {
-  NL_TRY(db.execute("BEGIN IMMEDIATE"));
-  return Transaction(db);
+  const bool inner = db.in_transaction();
+  NL_TRY(db.execute(inner ? "SAVEPOINT inner" : "BEGIN IMMEDIATE"));
+  return Transaction(db, inner);
 }
 
 Transaction::~Transaction() {
-  if (db_ != nullptr) (void)db_->execute("ROLLBACK");
+  if (db_ != nullptr) (void)db_->execute(inner_ ? "ROLLBACK TO inner; RELEASE inner" : "ROLLBACK");
 }
 
 Status Transaction::commit() {
-  NL_TRY(db_->execute("COMMIT"));
+  NL_TRY(db_->execute(inner_ ? "RELEASE inner" : "COMMIT"));
   db_ = nullptr;
   return Done{};
 }

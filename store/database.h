@@ -75,6 +75,7 @@ class Database {
   [[nodiscard]] Result<std::optional<std::int64_t>> integer(std::string_view sql,
                                                             std::initializer_list<Value> values = {});
 
+  [[nodiscard]] bool in_transaction() const;
   [[nodiscard]] std::int64_t last_insert_id() const;
   [[nodiscard]] std::int64_t changes() const;  // rows changed by the last statement
   // Changes whenever another connection commits (SQLite's PRAGMA data_version).
@@ -96,18 +97,20 @@ class Database {
   std::optional<Statement> data_version_;
 };
 
-// BEGIN IMMEDIATE; rolls back unless commit() was reached and succeeded.
+// BEGIN IMMEDIATE; rolls back unless commit() was reached and succeeded. Inside another one it is a part of
+// that: rolled back by itself, and on disk only once the outer one has committed.
 class Transaction {
  public:
   static Result<Transaction> begin(Database& db);
-  Transaction(Transaction&& other) noexcept : db_(std::exchange(other.db_, nullptr)) {}
+  Transaction(Transaction&& other) noexcept : db_(std::exchange(other.db_, nullptr)), inner_(other.inner_) {}
   Transaction& operator=(Transaction&&) = delete;
   ~Transaction();
   [[nodiscard]] Status commit();
 
  private:
-  explicit Transaction(Database& db) : db_(&db) {}
+  Transaction(Database& db, bool inner) : db_(&db), inner_(inner) {}
   Database* db_;
+  bool inner_;
 };
 
 }  // namespace nightlatch

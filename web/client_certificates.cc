@@ -42,7 +42,7 @@ void ClientCertificates::serve(Loop& loop, HttpServer& server, Site& site, Store
   }
   server.on_refused_client(
       [&site](const Endpoint& peer, std::string_view why) { site.refused_certificate(peer, why); });
-  site.take_certificates(config_.device_ca);
+  site.take_certificates({config_.device_ca, config_.mtls_crl});
   seen_ = stamps();
   withdraw(writer, audit);
   watch_ = std::make_unique<Timer>(loop, [this, &writer, &audit] { look(writer, audit); });

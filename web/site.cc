@@ -225,6 +225,13 @@ void Site::show_error(const VisitPtr& v, int status) const {
   respond(v, show(v->frame, page));
 }
 
+void Site::audit_refusal(const Visit& v, AuditEvent e) {
+  e.verdict = "deny";
+  e.source = v.place.address.text();
+  if (refusals_.worth(fmt::format("{}/{}/{}", e.event, e.reason, throttle_source(v.place))))
+    audit_.write(std::move(e));
+}
+
 // The store is busy, full or gone: nothing was written, and nothing is claimed.
 void Site::unavailable(const VisitPtr& v, const Error& why) const {
   log_warning("{} {}: {}", v->request.method, v->request.path, why.message);
@@ -232,7 +239,7 @@ void Site::unavailable(const VisitPtr& v, const Error& why) const {
   page.status = 503;
   page.tone = MessagePage::Tone::bad;
   page.heading = "Please try again in a moment";
-  page.paragraphs = {"Your request could not be recorded, so nothing was changed."};
+  page.paragraphs = {"Your request could not be recorded, so it does not count."};
   page.links = {{"/", "Try again"}};
   HttpResponse response = show(v->frame, page);
   response.headers.emplace_back("Retry-After", "5");

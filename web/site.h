@@ -13,9 +13,11 @@
 #include "auth/device_proof.h"
 #include "auth/hand_off.h"
 #include "auth/passkey.h"
+#include "auth/revocation_list.h"
 #include "auth/second_factor.h"
 #include "auth/sign_in.h"
 #include "auth/throttle.h"
+#include "base/seldom.h"
 #include "net/http_server.h"
 #include "net/loop.h"
 #include "policy/decide.h"
@@ -94,7 +96,7 @@ class Site {
   void http(const HttpRequest& request, const HttpResponder& responder) const;
   // Where clients show certificates: these are our own device CA's, or a given one's.
   void mtls(HttpRequest request, const HttpResponder& responder);
-  void take_certificates(bool own) { own_certificates_ = own; }
+  void take_certificates(CertificateTrust trust) { trust_ = std::move(trust); }
   void refused_certificate(const Endpoint& peer, std::string_view reason);
   void set_ca_pem(std::string pem) { options_.ca_pem = std::move(pem); }
 
@@ -111,6 +113,8 @@ class Site {
   void respond(const VisitPtr& v, HttpResponse response) const;
   void show_error(const VisitPtr& v, int status) const;
   void unavailable(const VisitPtr& v, const Error& why) const;
+  // A row about what anybody can have us refuse, as often as they like.
+  void audit_refusal(const Visit& v, AuditEvent e);
   [[nodiscard]] HttpResponse common(const HttpRequest& request, bool& found) const;
   [[nodiscard]] bool another_name(std::string_view host) const;
   [[nodiscard]] std::string form_token(Visit& v, std::string_view purpose) const;
@@ -278,6 +282,7 @@ class Site {
   OfficeReader& reader_;
   StoreWriter& writer_;
   AuditWriter& audit_;
+  Seldom refusals_{20, Millis(60'000)};  // audit rows of one reason and source
   Throttle throttle_;
   Throttle code_throttle_;  // of second factors: whoever is asked for one has proven something already
   FormTokens tokens_;
@@ -291,7 +296,7 @@ class Site {
   std::list<Watcher> watchers_;
   Timer watch_, sweep_;
   bool sweeping_ = false;
-  bool own_certificates_ = true;
+  CertificateTrust trust_;
   std::size_t checking_ = 0;               // passwords in the thread pool
   std::list<std::unique_ptr<Work>> work_;  // passwords being checked, and answers being delayed
 };

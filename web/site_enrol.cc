@@ -32,12 +32,13 @@ std::string secret_in(const HttpRequest& request) {
 }
 }  // namespace
 
-// A page of another site must not make a visitor's machine prove anything. Programs send neither field.
+// A page of another site must not make a visitor's machine prove anything. Programs send neither field; a
+// page that hides where it is from sends Origin: null.
 bool Site::from_another_site(const Visit& v) const {
   const std::string origin = lower(v.request.header("origin"));
   const std::string site = lower(v.request.header("sec-fetch-site"));
   return (!site.empty() && site != "same-origin" && site != "none") ||
-         (!origin.empty() && origin != "null" && origin != lower(options_.url));
+         (!origin.empty() && origin != lower(options_.url));
 }
 
 void Site::post_enrol(const VisitPtr& v) {
@@ -76,8 +77,8 @@ void Site::mtls(HttpRequest request, const HttpResponder& responder) {
   if (const Status looked = look_up(*v); !looked) return unavailable(v, looked.error());
   const auto& shown = v->request.certificate;
   if (!shown || from_another_site(*v)) return respond(v, refusal());
-  prove(v, {TokenId::none,
-            ShownCertificate{own_certificates_, shown->sha256, shown->name, shown->serial, shown->expires}});
+  prove(v, {TokenId::none, ShownCertificate{trust_.own, shown->sha256, shown->name, shown->serial,
+                                            shown->expires, trust_.crl_file}});
 }
 
 void Site::prove(const VisitPtr& v, const ShownProof& shown) {

@@ -153,6 +153,8 @@ void Site::keep_new_otp(const VisitPtr& v, const std::string& secret, std::int64
       v,
       [=, &audit = audit_, device = v->device->id, name = v->device->name,
        address = v->place.address](Database& db) -> Status {
+        auto tx = Transaction::begin(db);
+        if (!tx) return tx.error();
         auto had = find_factors(db, user.id);
         if (!had) return had.error();
         NL_TRY(keep_otp_secret(db, user.id, secret, step, now));
@@ -162,7 +164,9 @@ void Site::keep_new_otp(const VisitPtr& v, const std::string& secret, std::int64
           NL_TRY(keep_recovery_codes(db, user.id, *codes, now));
         }
         auto counted = step_up(db, audit, user, device, name, address, now);
-        return counted ? settle(audit) : Status(counted.error());
+        if (!counted) return counted.error();
+        NL_TRY(settle(audit));
+        return tx->commit();
       },
       [=, this] {
         if (codes->empty()) return lead_to(v, "/me/factors");

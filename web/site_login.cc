@@ -81,8 +81,15 @@ std::optional<NewLogin> Site::wanted_login(const VisitPtr& v, const FormFields& 
     if (!*hold) return wrong("That link is no longer good, or it is another device's.");
     login.resource = (*hold)->resource;
   } else if (!name.empty()) {
+    // Names are not there to be guessed: a wrong one counts as a wrong code does.
+    const Throttle::Decision decision = desk_.try_code(login.counted_as);
+    if (!decision.allowed) {
+      too_many_codes(v, decision);
+      return std::nullopt;
+    }
     const Resource* resource = v->office->resource_named(name);
     if (resource == nullptr) return wrong(fmt::format("There is no resource '{}'.", printable(name)));
+    desk_.right_code(login.counted_as);
     login.resource = resource->id;
   }
   const bool revoked = v->device != nullptr && v->device->state == DeviceState::revoked;
@@ -175,11 +182,9 @@ void Site::post_login(const VisitPtr& v) {
     e.at = v->now;
     e.event = "login.refused";
     e.device = v->device != nullptr ? v->device->name : "";
-    e.verdict = "deny";
     e.reason = "another_device";
-    e.source = v->place.address.text();
     e.detail = "asked with the code of " + (*login)->source;
-    audit_.write(std::move(e));
+    audit_refusal(*v, std::move(e));
     return respond(v, login_error("invalid_grant", "That login was started on another device."));
   }
   if (v->request.path == "/login/cancel") return post_login_cancel(v, **login);

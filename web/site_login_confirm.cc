@@ -228,12 +228,10 @@ void Site::post_login_code(const VisitPtr& v, std::string_view code) {
     e.event = "login.refused";
     e.user = v->user->name;
     e.device = v->device->name;
-    e.verdict = "deny";
     e.reason = "not_shown_here";
-    e.source = v->place.address.text();
     e.detail =
         "an answer to the login of " + login->source + " without a good form of this browser and device";
-    return audit_.write(std::move(e));
+    return audit_refusal(*v, std::move(e));
   }
   const std::string_view answer = form->get("answer");
   if (answer != "confirm" && answer != "refuse") return show_error(v, 400);

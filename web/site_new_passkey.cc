@@ -89,9 +89,8 @@ void Site::post_passkey_confirm(const VisitPtr& v) {
   auto made = check_registration(*asked, *client_data, *attestation);
   if (const auto* fault = std::get_if<PasskeyFault>(&made)) {
     AuditEvent refused = event_of("factor.refused", *v, "passkey", options_.now());
-    refused.verdict = "deny";
     refused.reason = to_text(*fault);
-    audit_.write(std::move(refused));
+    audit_refusal(*v, std::move(refused));
     return show_passkey_setup(v, **handle, 403,
                               *fault == PasskeyFault::unsupported_key
                                   ? "That passkey is of a kind that is not known here."
@@ -127,6 +126,8 @@ void Site::keep_new_passkey(const VisitPtr& v, const NewCredential& made, const 
       [=, &audit = audit_, device = v->device->id, device_name = v->device->name,
        told = event_of("factor.added", *v, "", now),
        address = v->place.address](Database& db) mutable -> Status {
+        auto tx = Transaction::begin(db);
+        if (!tx) return tx.error();
         auto had = find_factors(db, user.id);
         if (!had) return had.error();
         auto added = add_passkey(db, passkey, now);
@@ -142,7 +143,7 @@ void Site::keep_new_passkey(const VisitPtr& v, const NewCredential& made, const 
           NL_TRY(keep_recovery_codes(db, user.id, *codes, now));
         }
         auto counted = step_up(db, audit, user, device, device_name, address, now);
-        return counted ? Status(Done{}) : Status(counted.error());
+        return counted ? tx->commit() : Status(counted.error());
       },
       [=, this] {
         if (!error->empty()) return show_passkey_setup(v, handle, 403, *error);

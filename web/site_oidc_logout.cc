@@ -97,11 +97,9 @@ void Site::refuse_logout(const VisitPtr& v, const Provider& provider, const Prov
   AuditEvent e;
   e.at = options_.now();
   e.event = "logout.refused";
-  e.verdict = "deny";
   e.reason = fault.reason;
-  e.source = v->place.address.text();
   e.detail = provider.name + ": " + printable(fault.detail);
-  audit_.write(std::move(e));
+  audit_refusal(*v, std::move(e));
   // A provider that has no answer for us may try again: 503. Else section 2.8.
   respond(v, logout_answer(fault.no_answer() ? 503 : 400,
                            {{"error", "invalid_request"}, {"error_description", fault.reason}}));

@@ -83,11 +83,9 @@ void Site::oidc_audit(const VisitPtr& v, const Provider& provider, const Provide
   e.event = "sign_in.refused";
   e.user = user;
   e.device = v->device != nullptr ? v->device->name : "";
-  e.verdict = "deny";
   e.reason = fault.reason;
-  e.source = v->place.address.text();
   e.detail = provider.name + ": " + printable(fault.detail);
-  audit_.write(std::move(e));
+  audit_refusal(*v, std::move(e));
 }
 
 // The hosts that a browser is sent to are reachable before anybody is signed in (semantics 14): the gate

@@ -86,6 +86,9 @@ void Site::use_code_of(const VisitPtr& v, const Onward& onward, const std::share
   const bool posted = writer_.post(
       [=, &audit = audit_, device = v->device->id, name = v->device->name,
        address = v->place.address](Database& db) -> Status {
+        // Together: what took the factor away meanwhile is either before both or after both.
+        auto tx = Transaction::begin(db);
+        if (!tx) return tx.error();
         auto used = use_code(db, user.id, *code, now);
         wipe(*code);
         if (!used) return used.error();
@@ -95,7 +98,7 @@ void Site::use_code_of(const VisitPtr& v, const Onward& onward, const std::share
         auto recorded = step_up(db, audit, user, device, name, address, now);
         if (!recorded) return recorded.error();
         *still = *recorded;
-        return Done{};
+        return tx->commit();
       },
       [=, this](const Status& written) {
         if (!written) {

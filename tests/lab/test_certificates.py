@@ -3,6 +3,7 @@ proving ties a flow to its device, against what policies ask for."""
 import json
 import os
 import pathlib
+import ssl
 import subprocess
 import time
 
@@ -82,6 +83,20 @@ def show(office, laptop, pair: tuple[str, str] | None, *more: str) -> tuple[int,
                        f"https://{office.PORTAL}:{MTLS}/enrol")
     body, _, status = done.stdout.rpartition("\n")
     return int(status), json.loads(body) if body else {}
+
+
+def connected(office, laptop, pair: tuple[str, str]) -> ssl.SSLSocket:
+    """A connection whose handshake is over, and that has asked for nothing yet."""
+    (file := office.folder / "office-ca.pem").write_text(office.ca())
+    context = ssl.create_default_context(cafile=str(file))
+    context.load_cert_chain(*pair)
+    return context.wrap_socket(laptop.open(office.GATE[4], MTLS), server_hostname=office.PORTAL)
+
+
+def ask(connection: ssl.SSLSocket, office) -> int:
+    with connection:
+        connection.sendall(f"POST /enrol HTTP/1.1\r\nHost: {office.PORTAL}\r\nContent-Length: 0\r\n\r\n".encode())
+        return int(connection.recv(4096).split()[1])
 
 
 def refused(office, reason: str) -> dict:
@@ -190,6 +205,26 @@ def test_a_given_ca_good_expired_foreign_and_revoked(office):
     refused(office, "certificate_revoked")
     assert backup(office, office.bob) == RESET
     until(lambda: show(office, office.bob, given.issue("renewed", san="nas.lan"))[0] == 200, 5, "a renewed one")
+
+
+def test_a_list_counts_in_connections_that_are_older(office):
+    given = GivenCa(office.folder / "given")
+    crl = given.folder / "crl.pem"
+    certified(office, ("mtls.ca", str(given.folder / "ca.pem")), ("mtls.crl", str(crl)))
+    office.cli("cert", "accept", "nas.lan", "--device", "nas")
+    for file in given.folder.iterdir():
+        file.chmod(0o644)
+    office.serve()
+    good, renewed = given.issue("whatever", san="nas.lan"), given.issue("renewed", san="nas.lan")
+    early = connected(office, office.bob, good), connected(office, office.bob, renewed)
+    given.revoke("whatever")
+    crl.chmod(0o644)
+    assert ask(early[0], office) == 403
+    refused(office, "certificate_revoked")
+    assert ask(early[1], office) == 200
+    late = connected(office, office.bob, renewed)
+    crl.write_text(crl.read_text() + crl.read_text()[:200] + "\n-----END X509 CRL-----\n")
+    assert ask(late, office) == 503, "whom the damaged part names is not known"
 
 
 @pytest.mark.parametrize("setting", ["open", "approve", "closed"])

@@ -197,5 +197,26 @@ TEST_F(FileTest, AuditWritersInSeveralThreadsMakeOneChain) {
   EXPECT_FALSE(verify_audit(*audit)->has_value());
 }
 
+TEST_F(FileTest, ATransactionInAnotherIsAPartOfIt) {
+  const auto users = [&] { return list_users(db())->size(); };
+  {
+    auto outer = Transaction::begin(db());
+    ASSERT_TRUE(add_user(db(), "kept", std::nullopt, {}).ok());  // has a transaction of its own
+    {
+      auto inner = Transaction::begin(db());
+      ASSERT_TRUE(add_user(db(), "dropped", std::nullopt, {}).ok());
+    }
+    EXPECT_EQ(users(), 1U);
+    ASSERT_TRUE(outer->commit().ok());
+  }
+  EXPECT_EQ(users(), 1U);
+  {
+    auto outer = Transaction::begin(db());
+    ASSERT_TRUE(add_user(db(), "gone", std::nullopt, {}).ok());
+  }
+  EXPECT_EQ(users(), 1U) << "the outer one has not committed";
+  EXPECT_FALSE(db().in_transaction());
+}
+
 }  // namespace
 }  // namespace nightlatch
