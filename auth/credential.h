@@ -4,6 +4,7 @@
 // Any thread.
 #pragma once
 
+#include <cstdint>
 #include <string_view>
 
 #include "policy/decide.h"
@@ -14,8 +15,9 @@ struct CheckedCredential {
   TokenId token = TokenId::none;     // that name and secret prove; none: there is no such token
   UserId user = UserId::none;        // whose it is, or
   DeviceId device = DeviceId::none;  // which machine's
-  bool good = false;  // it is in force, and its user enabled; decide() looks again for each verdict
-  WallTime at{};      // when it was checked: a machine's is a proof of that moment
+  bool good = false;            // it is in force, and its user enabled; decide() looks again for each verdict
+  WallTime at{};                // when it was checked: a machine's is a proof of that moment,
+  std::int64_t generation = 0;  // of the store's clock (store/sessions.h), which Judge adds
 };
 
 // The name is that of the token's user or device, in any case, as for signing in.

@@ -79,9 +79,8 @@ Status add_machines(Database& db, const Office& office, const Filter& filter, bo
     const bool token = row.proof.token != TokenId::none;
     for (const Resource& resource : office.data().resources) {
       const Verdict v = decide_resource(office, subject, resource, now);
-      const bool its_own =
-          v.by_machine() || v.reason == Reason::proof_expired ||
-          (v.policy != nullptr && !(v.policy->tokens.empty() && v.policy->certificates.empty()));
+      const bool its_own = v.by_machine() || (v.policy != nullptr &&
+                                              !(v.policy->tokens.empty() && v.policy->certificates.empty()));
       if (!its_own) continue;
       Record record;
       record.add("user", Record::Value())

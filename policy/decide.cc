@@ -295,9 +295,11 @@ class Judge {
     } else {
       v = verdict(VerdictKind::allow, Reason::fresh, m);
       v.until = until;
+      v = bound_until(v, m);
+    }
+    if (v.kind == VerdictKind::allow || v.reason == Reason::proof_expired) {
       v.token = best.proof.token;
       v.certificate = best.proof.certificate;
-      v = bound_until(v, m);
     }
     v.age = now_ - best.proven;
     return v;

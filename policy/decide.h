@@ -82,7 +82,7 @@ struct Verdict {
   WallTime until = kNever;
   Seconds session{0};           // of the policy, after session.max; 0 is every time, or no policy
   std::optional<Millis> age{};  // of the last sign-in, when there is one; or of the machine's proof
-  // allow: the machine was let in by this proof of its own, and no person was.
+  // The machine was let in by this proof of its own, and no person was; or was not, for it is too old.
   TokenId token{};
   CertificateId certificate{};
   // What the policy says of live flows; when the address and a name were let in by two, the stricter of both.

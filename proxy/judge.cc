@@ -134,15 +134,19 @@ Source Judge::identify(const IpAddress& address) {
   return s;
 }
 
+Status Judge::read_clock() {
+  if (clock_) return Done{};
+  auto clock = store_clock(db_);
+  if (!clock) return clock.error();
+  clock_ = *clock;
+  return Done{};
+}
+
 Result<Subject> Judge::subject_of(const Source& source, WallTime now) {
   Subject subject;
   subject.device = office_->device(source.device);
   subject.binding = source.binding();
-  if (!clock_) {
-    auto clock = store_clock(db_);
-    if (!clock) return clock.error();
-    clock_ = *clock;
-  }
+  NL_TRY(read_clock());
   subject.clock_set_back = set_back(*clock_, now);
   if (subject.device == nullptr) {
     // It may have been enrolled since the flow was accepted.
@@ -152,6 +156,9 @@ Result<Subject> Judge::subject_of(const Source& source, WallTime now) {
   if (source.credential) {
     subject.credential = SentCredential{office_->token(source.credential->token), source.credential->at};
     if (subject.credential->token != nullptr) user = subject.credential->token->user;
+    // A machine's is a proof like any other: of one generation of the clock.
+    if (user == UserId::none && source.credential->generation != clock_->generation)
+      subject.clock_set_back = true;
   }
   if (subject.device != nullptr) {
     auto presence = presence_of(subject.device->id, user);
@@ -186,9 +193,11 @@ Result<std::span<const Proof>> Judge::proofs_of(DeviceId device, const Source& s
 }
 
 std::optional<CheckedCredential> Judge::check_credential(std::string_view name, std::string_view secret,
-                                                         WallTime now) const {
-  if (office_ == nullptr || locked_) return std::nullopt;
-  return nightlatch::check_credential(*office_, name, secret, now);
+                                                         WallTime now) {
+  if (office_ == nullptr || locked_ || !read_clock()) return std::nullopt;
+  CheckedCredential checked = nightlatch::check_credential(*office_, name, secret, now);
+  checked.generation = clock_->generation;
+  return checked;
 }
 
 Ruling Judge::judge(const Source& source, const Destination& destination, WallTime now) {

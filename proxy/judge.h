@@ -47,7 +47,7 @@ struct Ruling {  // a verdict with everything that a flow keeps of it: nothing i
   // The machine was let in by its own proof, which is "token nas-1" or "certificate nas-1"; or it was that
   // which it sent. Empty: neither.
   std::string machine;
-  bool by_machine = false;  // let in as a machine, and no person was
+  bool by_machine = false;  // judged as a machine, and no person was
   std::string user_name, device_name, resource_name, policy_name;
 
   [[nodiscard]] bool passes() const {
@@ -64,8 +64,7 @@ class Judge {
   [[nodiscard]] Source identify(const IpAddress& address);
   // For Source::credential. nothing: the store cannot be read, so that the connection is to be refused.
   [[nodiscard]] std::optional<CheckedCredential> check_credential(std::string_view name,
-                                                                  std::string_view secret,
-                                                                  WallTime now) const;
+                                                                  std::string_view secret, WallTime now);
   [[nodiscard]] Ruling judge(const Source& source, const Destination& destination, WallTime now);
 
   // Whether a flow's name matters there, and whether some resource names this host; false when the store
@@ -95,6 +94,7 @@ class Judge {
   explicit Judge(Database db) : db_(std::move(db)) {}
   Status load();
   Status watch_neighbours();
+  Status read_clock();
   [[nodiscard]] Result<Subject> subject_of(const Source& source, WallTime now);
   [[nodiscard]] Result<std::optional<Presence>> presence_of(DeviceId device, UserId user);
   [[nodiscard]] Result<std::span<const Proof>> proofs_of(DeviceId device, const Source& source);

@@ -236,7 +236,7 @@ Lease::Cause Lease::rejudge() {
   // A session that has run out in the ordinary way is the deadline's business, not a revocation: the deadline
   // that was promised has come, or the flow is in the time that on_expiry gives it. Anything else cuts at
   // once (semantics 6).
-  const bool expired = out_of_time(again) && again.user == ruling_.user;
+  const bool expired = out_of_time(again) && same_subject(again, ruling_);
   if (expired && term_ != Term::within && again.on_expiry == ruling_.on_expiry) return std::nullopt;
   if (expired && term_ == Term::within && now >= ruling_.until && begun_) return ran_out(now);
   if (!again.readable) return "store_unreadable";

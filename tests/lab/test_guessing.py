@@ -8,6 +8,7 @@ import pytest
 
 from client import Browser, form
 from lab import until
+from test_service_tokens import by_proxy, enrol, machines
 from totp import code, secret_of
 
 GUESSES = 200
@@ -54,6 +55,10 @@ class _Once:
 def many(office):
     """A gate, and a hundred addresses behind bob's laptop."""
     office.start()
+    return behind_bob(office)
+
+
+def behind_bob(office):
     office.gate_ns.ip(f"route add 10.99.0.0/24 via {office.bob.address[4]}")
     office.bob.ns.ip(*(f"addr add 10.99.0.{n}/32 dev lo" for n in range(1, 102)))
     return office
@@ -118,3 +123,23 @@ def test_codes(many):
     assert guess(last, "alice", office.PASSWORD["alice"]) in (302, 303)
     assert codes(last, [code(secret)])[0] in (302, 303), "the right one, from elsewhere"
     until(lambda: office.query("SELECT count(*) FROM presence WHERE second_factor_ms IS NOT NULL") == [(1,)], 2)
+
+
+def test_tokens_from_many_addresses(office):
+    secret = machines(office)
+    behind_bob(office)
+    (file := office.folder / "ca.pem").write_text(office.ca())
+    (config := office.folder / "many").write_text("next\n".join(
+        f'url = "https://{office.PORTAL}/enrol"\ncacert = "{file}"\nsilent\ninterface = "10.99.0.{n % 100 + 1}"\n'
+        f'header = "Authorization: Bearer nlt_{n:022d}"\nrequest = POST\noutput = /dev/null\nwrite-out = "%{{http_code}} "\n'
+        for n in range(GUESSES)))
+    codes = office.bob.ns.run("curl", "--parallel", "--parallel-max", "100", "-K", str(config)).stdout.split()
+    assert codes == ["403"] * GUESSES, "two from each address: nobody is stopped, and all only get slower"
+    assert office.query("SELECT count(*) FROM device_proof") == [(0,)]
+    assert enrol(office, office.bob, secret)[0] == 200
+    # Wrong ones in a connection are refused as long as somebody tries; a row every few seconds says so.
+    wrong = [by_proxy(office, office.bob, way, f"nas:nlt_{n:022d}", office.NEWS[4])
+             for n in range(GUESSES // 10) for way in ("socks", "tunnel")]
+    assert set(wrong) <= {0, 407}
+    assert by_proxy(office, office.bob, "socks", f"nas:{secret}", office.NEWS[4]) == 200
+    assert 1 <= len(office.logged(lambda r: r["event"] == "credential.refused")) <= 10

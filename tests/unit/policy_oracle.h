@@ -424,6 +424,8 @@ class Oracle {
       a.reason = Reason::second_factor_missing;
     } else if (end_of(best) <= now_) {
       a.reason = Reason::proof_expired;
+      a.token = best.token;
+      a.certificate = best.certificate;
     } else {
       a.kind = VerdictKind::allow;
       a.reason = Reason::fresh;

@@ -5,6 +5,8 @@
 #include "proxy/judge.h"
 #include "store/access.h"
 #include "store/people.h"
+#include "store/proofs.h"
+#include "store/sessions.h"
 #include "store/tokens.h"
 #include "store_fixture.h"
 
@@ -127,6 +129,62 @@ TEST_F(JudgeTest, ALimitedOrExpiredToken) {
             now_ + Seconds(60));
   now_ += Seconds(60);
   EXPECT_EQ(say(alice, "10.88.0.3", 443), "deny bad_credential alice");
+}
+
+class MachineTest : public JudgeTest {
+ protected:
+  void SetUp() override {
+    JudgeTest::SetUp();
+    ASSERT_TRUE(set_device_shared(db(), "terminal", false).ok());
+    const auto added = add_token(db(), {.name = "job", .user = "", .device = "terminal"}, now_);
+    ASSERT_TRUE(added.ok()) << added.error().message;
+    token_ = added->id;
+    secret_ = added->secret;
+    ASSERT_TRUE(add_resource(db(), "backup", {*parse_target("10.88.0.4:22/tcp", "to")}).ok());
+    NewPolicy policy;
+    policy.name = "backup";
+    policy.resources = {"backup"};
+    policy.tokens = {"job"};
+    policy.terms.session = Seconds(3600);
+    ASSERT_TRUE(add_policy(db(), policy).ok());
+  }
+  Ruling at_backup(const Source& source) {
+    judge_->refresh(now_);
+    return judge_->judge(source, {*IpAddress::parse("10.88.0.4"), 22, Protocol::tcp}, now_);
+  }
+  TokenId token_{};
+  std::string secret_;
+};
+
+TEST_F(MachineTest, WhatItSentIsNoYoungerForAClockSetBack) {
+  ASSERT_TRUE(advance_clock(db(), now_).ok());
+  const Source sent = from("terminal", secret_);
+  EXPECT_TRUE(at_backup(sent).passes());
+  now_ += Seconds(3000);
+  ASSERT_TRUE(advance_clock(db(), now_).ok());
+  EXPECT_TRUE(at_backup(sent).passes());
+  now_ -= Seconds(2000);  // still after it was sent
+  EXPECT_EQ(at_backup(sent).reason, Reason::clock_set_back);
+  ASSERT_TRUE(advance_clock(db(), now_).ok());
+  EXPECT_EQ(at_backup(sent).reason, Reason::clock_set_back) << "a new generation has begun";
+  EXPECT_TRUE(at_backup(from("terminal", secret_)).passes()) << "sent again";
+}
+
+TEST_F(MachineTest, AnExpiredProofIsTheMachinesWhoeverIsThere) {
+  sign_in("alice");
+  ASSERT_TRUE(
+      record_proof(db(), terminal_, {token_, CertificateId::none, now_}, "192.0.2.7", *move_clock(db(), now_))
+          .ok());
+  Source source = from("terminal", secret_);
+  source.credential.reset();
+  for (const bool expired : {false, true}) {
+    if (expired) now_ += Seconds(3600);
+    const Ruling r = at_backup(source);
+    EXPECT_EQ(r.reason, expired ? Reason::proof_expired : Reason::fresh);
+    EXPECT_TRUE(r.by_machine);
+    EXPECT_EQ(r.user, UserId::none);
+    EXPECT_EQ(r.machine, "token job");
+  }
 }
 
 }  // namespace
