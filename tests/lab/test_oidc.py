@@ -20,11 +20,13 @@ ON_HOLD = r"/k/[A-Z0-9]+$"
 RETURNED = r"^https://gate\.office\.example/(oidc/corp/callback\?.*|k/[A-Z0-9]+|me)$"
 
 
+OPTIONS = ("--groups-claim", "groups", "--scope", "profile", "--scope", "email", "--scope", "groups", "--mfa-acr", "gold")
+
+
 @pytest.fixture
 def corp(office):
     oidc.install_node()
-    provider = oidc.start(office, "real_provider.mjs", "--groups-claim", "groups", "--scope", "profile", "--scope", "email",
-                          "--scope", "groups", "--mfa-acr", "gold")
+    provider = oidc.start(office, "real_provider.mjs", *OPTIONS)
     office.cli("provider", "link", "corp", "alice", "alice")
     return provider
 
@@ -146,6 +148,31 @@ def test_users_are_made_and_never_taken_over(office, corp):
         assert stranger["heading"] == "Nobody here goes by that account", stranger
         office.logged(lambda row: row.get("reason") == "unknown_subject" and "subject bob" in row.get("detail", ""))
         assert office.query("SELECT count(*) FROM sign_in") == [(0,)]
+
+
+def test_who_is_new_becomes_a_user_and_the_secret_goes_in_the_form(office):
+    oidc.install_node()
+    corp = oidc.start(office, "real_provider.mjs", *OPTIONS, "--create-users")
+    corp.order("post")
+    office.cli("policy", "add", "staff", "--resource", "wiki", "--group", "staff@corp", "--before", "wiki")
+    with chromium(office, corp) as browser:
+        hold(office, browser)
+        assert by_corp(browser, "carol")["heading"] == "Connected"
+        carol, = (u for u in office.json("user", "list") if u["name"] == "carol")
+        assert "staff@corp" in carol["groups"]
+        assert office.explain(office.alice, office.WIKI[4], office.HTTP)["policy"] == "staff"
+        office.logged(lambda row: row.get("event") == "user.created" and row.get("user") == "carol")
+        browser.open(f"https://{office.PORTAL}/me")
+        press(browser, "Sign out", "/me/sign-out$")
+        # Alice has an account here that no one has linked: whoever is called that there is not her.
+        browser.open("https://id.office.example/session/end")
+        press(browser, "Yes, sign me out", r"^https://id\.office\.example/")
+        hold(office, browser)
+        said = by_corp(browser, "alice")
+        assert said["heading"] != "Connected", said
+    assert office.query("SELECT u.name FROM presence p JOIN user u ON u.id = p.user_id") == []
+    assert len(office.query("SELECT 1 FROM sign_in")) == 1
+    office.logged(lambda row: row.get("event") == "sign_in.refused" and "subject alice" in row.get("detail", ""))
 
 
 def test_its_hosts_are_reachable_before_anybody_is_signed_in(office):

@@ -1,6 +1,7 @@
 // npm's oidc-provider over TLS: `real_provider.mjs ISSUER ADDRESS CERT KEY PORTAL`. Whoever types a name is that person,
 // authenticated so many seconds ago as the name says after a '-' ("alice-600"); "+mfa" behind it is a second factor. Orders
-// on stdin, a word a line: `rotate` (new keys, the old ones gone), `lenient` (max_age is not looked at). Each is answered.
+// on stdin, a word a line: `rotate` (new keys, the old ones gone), `lenient` (max_age is not looked at), `post` (the client's
+// secret comes in the form and no other way). Each is answered.
 import crypto from 'node:crypto';
 import fs from 'node:fs';
 import https from 'node:https';
@@ -13,6 +14,7 @@ const { default: Provider, interactionPolicy } = await import(pathToFileURL(requ
 const [issuer, address, cert, key, portal] = process.argv.slice(2);
 let number = 0;
 let lenient = false;
+let secretComes = 'client_secret_basic';
 
 function make() {
   number += 1;
@@ -29,11 +31,12 @@ function make() {
     cookies: { keys: ['only for tests'] },
     clients: [{
       client_id: 'gate', client_secret: 'a secret of the client', redirect_uris: [`${portal}/oidc/corp/callback`],
-      response_types: ['code'], grant_types: ['authorization_code'], token_endpoint_auth_method: 'client_secret_basic',
+      response_types: ['code'], grant_types: ['authorization_code'], token_endpoint_auth_method: secretComes,
       post_logout_redirect_uris: [`${portal}/`], backchannel_logout_uri: `${portal}/oidc/corp/logout`,
       backchannel_logout_session_required: true, require_auth_time: true,
     }],
     acrValues: ['gold'],
+    clientAuthMethods: [secretComes],
     scopes: ['openid', 'groups'],
     claims: { openid: ['sub', 'acr', 'amr', 'auth_time', 'sid'], acr: null, amr: null, auth_time: null, sid: null, iss: null,
               profile: ['preferred_username'], email: ['email'], groups: ['groups'] },
@@ -78,6 +81,7 @@ https.createServer({ cert: fs.readFileSync(cert), key: fs.readFileSync(key) }, (
 
 createInterface({ input: process.stdin }).on('line', (word) => {
   if (word === 'lenient') lenient = true;
+  if (word === 'post') secretComes = 'client_secret_post';
   provider = make(); // what is stored belongs to the module: sessions and codes stay
   serve = provider.callback();
   process.stdout.write(`"${word}"\n`);
