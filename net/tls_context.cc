@@ -87,7 +87,7 @@ Status ask_for_certificates(SSL_CTX* context, const ClientTrust& trust) {
     if (lookup == nullptr || X509_load_crl_file(lookup, trust.crl_file.c_str(), X509_FILETYPE_PEM) < 1) {
       return Error::invalid(fmt::format("{} holds no revocation list: {}", trust.crl_file, openssl_reason()));
     }
-    X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK);
+    X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL);
   }
   // The purpose that OpenSSL checks of a client's certificate is TLS client authentication.
   SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);

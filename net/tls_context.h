@@ -47,8 +47,8 @@ class TlsSession {
 // Of whom clients' certificates must be. PEM files.
 struct ClientTrust {
   std::string ca_file;
-  std::string
-      crl_file;  // empty: none. Else no certificate is good without a list in force (RFC 5280 section 5)
+  std::string crl_file;  // empty: none. Else no certificate is good without a list in force of each CA above
+                         // it (RFC 5280 section 5)
 };
 
 class TlsContext {

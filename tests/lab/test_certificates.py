@@ -3,6 +3,7 @@ proving ties a flow to its device, against what policies ask for."""
 import json
 import os
 import pathlib
+import shutil
 import ssl
 import subprocess
 import time
@@ -22,9 +23,9 @@ def openssl(folder: pathlib.Path, *words: str, input: str = "") -> str:
 
 
 class GivenCa:
-    """A CA that another department runs: issues, revokes, publishes its list."""
+    """A CA that another department runs: issues, revokes, publishes its list. `above`: the CA that certifies it."""
 
-    def __init__(self, folder: pathlib.Path):
+    def __init__(self, folder: pathlib.Path, above: "GivenCa | None" = None):
         self.folder = folder
         folder.mkdir()
         (folder / "index.txt").write_text("")
@@ -33,9 +34,15 @@ class GivenCa:
             "policy = p\ncopy_extensions = copy\ndefault_crl_days = 7\ncertificate = ca.pem\nprivate_key = ca.key\n"
             "default_days = 30\nunique_subject = no\nx509_extensions = client\n[p]\ncommonName = supplied\n"
             "[client]\nbasicConstraints = CA:FALSE\nextendedKeyUsage = clientAuth\n"
-            "[server]\nbasicConstraints = CA:FALSE\nextendedKeyUsage = serverAuth\n")
-        openssl(folder, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", "ca.key",
-                "-out", "ca.pem", "-subj", "/CN=Given CA", "-days", "30")
+            "[server]\nbasicConstraints = CA:FALSE\nextendedKeyUsage = serverAuth\n"
+            "[below]\nbasicConstraints = critical,CA:TRUE\nkeyUsage = keyCertSign,cRLSign\n")
+        if above:
+            certificate, key = above.issue("below", "-extensions", "below")
+            shutil.copy(certificate, folder / "ca.pem")
+            shutil.copy(key, folder / "ca.key")
+        else:
+            openssl(folder, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", "ca.key",
+                    "-out", "ca.pem", "-subj", "/CN=Given CA", "-days", "30")
         self.list()
 
     def list(self) -> None:
@@ -225,6 +232,32 @@ def test_a_list_counts_in_connections_that_are_older(office):
     late = connected(office, office.bob, renewed)
     crl.write_text(crl.read_text() + crl.read_text()[:200] + "\n-----END X509 CRL-----\n")
     assert ask(late, office) == 503, "whom the damaged part names is not known"
+
+
+def test_each_ca_on_the_way_has_a_list(office):
+    above = GivenCa(office.folder / "above")
+    below = GivenCa(office.folder / "below", above)
+    certificate, key = below.issue("nas.lan")
+    (chain := office.folder / "chain.pem").write_text(pathlib.Path(certificate).read_text() + (below.folder / "ca.pem").read_text())
+    lists, pair = office.folder / "lists.pem", (str(chain), key)
+
+    def publish(*cas: GivenCa) -> None:
+        start = len(gate.lines)
+        lists.write_text("".join((ca.folder / "crl.pem").read_text() for ca in cas))
+        gate.wait_line("the files were read again", start=start)
+    shutil.copy(above.folder / "ca.pem", office.folder / "root.pem")
+    shutil.copy(below.folder / "crl.pem", lists)
+    certified(office, ("mtls.ca", str(office.folder / "root.pem")), ("mtls.crl", str(lists)))
+    office.cli("cert", "accept", "nas.lan", "--device", "nas")
+    gate = office.serve()
+    assert show(office, office.bob, pair)[0] == 0, "the list of the CA above is missing"
+    publish(above, below)
+    assert show(office, office.bob, pair)[0] == 200
+    above.revoke("below")
+    publish(above, below)
+    assert show(office, office.bob, pair)[0] == 0
+    assert [r["reason"] for r in office.logged(lambda r: r["event"] == "proof.refused")] == [
+        "no_revocation_list", "certificate_revoked"]
 
 
 @pytest.mark.parametrize("setting", ["open", "approve", "closed"])
