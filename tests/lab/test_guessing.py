@@ -1,6 +1,7 @@
 """200 wrong guesses, from one place and from many: stopped where they come from, and nobody else is kept out."""
 import concurrent.futures
 import contextlib
+import json
 import socket
 import threading
 
@@ -123,6 +124,26 @@ def test_codes(many):
     assert guess(last, "alice", office.PASSWORD["alice"]) in (302, 303)
     assert codes(last, [code(secret)])[0] in (302, 303), "the right one, from elsewhere"
     until(lambda: office.query("SELECT count(*) FROM presence WHERE second_factor_ms IS NOT NULL") == [(1,)], 2)
+
+
+def test_codes_of_logins(many):
+    office = many
+    (file := office.folder / "ca.pem").write_text(office.ca())
+    started = json.loads(office.alice.curl("--cacert", str(file), "-d", "resource=wiki", f"https://{office.PORTAL}/login/start").stdout)
+    right = "/l/" + started["user_code"].replace("-", "")
+
+    def tries(browser, count: int, first: int) -> list[int]:
+        return [browser.get(f"/l/{first + n:08d}").status for n in range(count)]
+
+    seen = tries(office.alice.browser(), GUESSES, 0)
+    assert seen == [404] * 10 + [429] * (GUESSES - 10), seen
+    assert office.alice.browser().get(right).status == 429, "the right one neither, from here"
+    seen = [tries(Elsewhere(office.bob, f"10.99.0.{n % 100 + 1}"), 1, 1000 + n)[0] for n in range(GUESSES)]
+    assert set(seen) == {404}, "two from each address: nobody is stopped"
+    browser = office.bob.sign_in("bob")
+    page = browser.get(right)
+    assert page.status == 200 and "Confirm" in page.body, "but from elsewhere"
+    assert len(office.logged(lambda r: r["event"] == "login.throttled")) == 1
 
 
 def test_tokens_from_many_addresses(office):
