@@ -67,10 +67,14 @@ void Site::log_out(const VisitPtr& v, const Provider& provider, const LogoutClai
   change(
       v,
       [=, &audit = audit_](Database& db) -> Status {
+        // Together: a token that is used up and has ended nothing would be refused when it comes again.
+        auto tx = Transaction::begin(db);
+        if (!tx) return tx.error();
         auto people = use_logout_token(db, provider.id, notice, now);
         if (!people) return people.error();
         *used_before = !people->has_value();
         if (*used_before) return Done{};
+        std::vector<AuditEvent> told;
         for (const LoggedOut& person : **people) {
           auto ended = end_sessions(db, person.id, std::nullopt, now);
           if (!ended) return ended.error();
@@ -80,8 +84,10 @@ void Site::log_out(const VisitPtr& v, const Provider& provider, const LogoutClai
           e.user = person.name;
           e.reason = "provider_logout";
           e.detail = fmt::format("{}: {} sessions", provider.name, *ended);
-          audit.write(std::move(e));
+          told.push_back(std::move(e));
         }
+        NL_TRY(tx->commit());
+        for (AuditEvent& e : told) audit.write(std::move(e));
         audit.flush();  // the sessions are over whether or not this could be written
         return Done{};
       },
