@@ -14,7 +14,7 @@
 
 #include "base/result.h"
 
-struct _cjose_jwk_int;
+struct _cjose_jwk_int;  // NOLINT(bugprone-reserved-identifier): cjose's name
 
 namespace nightlatch {
 
@@ -25,8 +25,8 @@ enum class JwsAlgorithm : std::uint8_t { rs256, rs384, rs512, ps256, ps384, ps51
 [[nodiscard]] std::optional<JwsAlgorithm> parse_jws_algorithm(std::string_view text);
 [[nodiscard]] std::size_t hash_bits(JwsAlgorithm algorithm);  // 256, 384 or 512
 
-inline constexpr std::size_t kLargestJws = 16 * 1024;  // bytes
-inline constexpr std::size_t kLargestJwkSet = 256 * 1024;
+inline constexpr std::size_t kLargestJws = std::size_t{16} * 1024;  // bytes
+inline constexpr std::size_t kLargestJwkSet = std::size_t{256} * 1024;
 inline constexpr std::size_t kMostJwks = 64;
 inline constexpr std::size_t kLeastRsaBits = 2048;
 inline constexpr std::size_t kMostRsaBits = 8192;  // larger ones take long to verify with

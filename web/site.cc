@@ -85,6 +85,7 @@ Site::Site(Loop& loop, SiteOptions options, OfficeReader& reader, StoreWriter& w
       audit_(audit),
       throttle_(options_.throttle),
       code_throttle_(options_.code_throttle),
+      passkey_throttle_(options_.throttle),
       challenges_(BootClock::now, 50'000, Millis(5 * 60 * 1000)),
       oidc_(std::make_unique<Oidc>()),
       watch_(loop, [this] { tell_watchers(); }),

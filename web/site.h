@@ -284,7 +284,8 @@ class Site {
   AuditWriter& audit_;
   Seldom refusals_{20, Millis(60'000)};  // audit rows of one reason and source
   Throttle throttle_;
-  Throttle code_throttle_;  // of second factors: whoever is asked for one has proven something already
+  Throttle code_throttle_;     // of codes: whoever is asked for one has proven something already
+  Throttle passkey_throttle_;  // anybody may send one, and none can be guessed: it never stops a code
   FormTokens tokens_;
   FormTokens challenges_;  // of passkeys: their lives are shorter
   std::unique_ptr<Oidc> oidc_;

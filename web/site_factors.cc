@@ -158,13 +158,14 @@ void Site::keep_new_otp(const VisitPtr& v, const std::string& secret, std::int64
         auto had = find_factors(db, user.id);
         if (!had) return had.error();
         NL_TRY(keep_otp_secret(db, user.id, secret, step, now));
-        audit.write(told);
         if (had->recovery_codes == 0) {
           *codes = make_recovery_codes();
           NL_TRY(keep_recovery_codes(db, user.id, *codes, now));
         }
         auto counted = step_up(db, audit, user, device, name, address, now);
         if (!counted) return counted.error();
+        if (!*counted) return Error::conflict("the session ended before the factor was kept");
+        audit.write(told);
         NL_TRY(settle(audit));
         return tx->commit();
       },
@@ -193,9 +194,15 @@ void Site::post_recovery(const VisitPtr& v) {
       v,
       [=, &audit = audit_, user = v->user->id, device = v->device->id,
        told = factor_event("factor.added", *v, "recovery codes", now)](Database& db) -> Status {
+        auto tx = Transaction::begin(db);
+        if (!tx) return tx.error();
+        auto here = presence_on(db, device, user);
+        if (!here) return here.error();
+        if (!*here) return Error::conflict("the session ended before the codes were kept");
         NL_TRY(keep_recovery_codes(db, user, *codes, now, device));
         audit.write(told);
-        return settle(audit);
+        NL_TRY(settle(audit));
+        return tx->commit();
       },
       [=, this] { show_codes(v, "Your new recovery codes", *codes); });
 }
@@ -211,10 +218,13 @@ void Site::post_factor_remove(const VisitPtr& v) {
       [=, &audit = audit_, user = v->user->id,
        told = factor_event("factor.removed", *v, passkey ? "passkey " + name : "otp", options_.now())](
           Database& db) -> Status {
+        auto tx = Transaction::begin(db);
+        if (!tx) return tx.error();
         auto removed = passkey ? remove_passkeys(db, user, name) : remove_factor(db, user, FactorKind::otp);
         if (!removed) return removed.error();
         if (*removed) audit.write(told);
-        return settle(audit);
+        NL_TRY(settle(audit));
+        return tx->commit();
       },
       [=, this] { lead_to(v, "/me/factors"); });
 }

@@ -137,13 +137,16 @@ void Site::keep_new_passkey(const VisitPtr& v, const NewCredential& made, const 
         }
         if (!added) return added.error();
         told.detail = "passkey " + *added;
-        audit.write(told);
         if (had->recovery_codes == 0) {
           *codes = make_recovery_codes();
           NL_TRY(keep_recovery_codes(db, user.id, *codes, now));
         }
         auto counted = step_up(db, audit, user, device, device_name, address, now);
-        return counted ? tx->commit() : Status(counted.error());
+        if (!counted) return counted.error();
+        if (!*counted) return Error::conflict("the session ended before the passkey was kept");
+        audit.write(told);
+        NL_TRY(settle(audit));
+        return tx->commit();
       },
       [=, this] {
         if (!error->empty()) return show_passkey_setup(v, handle, 403, *error);

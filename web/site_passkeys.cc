@@ -159,7 +159,7 @@ void Site::judge_passkey(const VisitPtr& v, const FormFields& form, std::optiona
   shown->sent = std::move(*sent);
   shown->account =
       user ? v->user->name : fmt::format("passkey {}", hex(sha256(shown->sent.credential_id)).substr(0, 32));
-  const Throttle::Decision decision = code_throttle_.attempt(shown->account, shown->source);
+  const Throttle::Decision decision = passkey_throttle_.attempt(shown->account, shown->source);
   if (!decision.allowed) return throttled(v, shown->onward, decision);
   std::string error;
   auto asked = redeem_challenge(v, form, user ? step_up_purpose(*user) : std::string(kSignInPurpose),
@@ -188,17 +188,17 @@ void Site::prove(const VisitPtr& v, const std::shared_ptr<PasskeyShown>& shown,
       },
       [=, this](const Status& written) {
         if (!written) {
-          code_throttle_.undone(shown->account, shown->source);
+          passkey_throttle_.undone(shown->account, shown->source);
           return unavailable(v, written.error());
         }
         v->now = std::max(v->now, options_.now());
         if (const Status looked = look_up(*v); !looked) return unavailable(v, looked.error());
         if (!proof->fault.empty()) return start_over(v, shown->onward, refusal_text(proof->fault));
-        code_throttle_.succeeded(shown->account, shown->source);
+        passkey_throttle_.succeeded(shown->account, shown->source);
         then(*proof);
       });
   if (posted) return;
-  code_throttle_.undone(shown->account, shown->source);
+  passkey_throttle_.undone(shown->account, shown->source);
   unavailable(v, Error::busy("too many changes wait for the store"));
 }
 
