@@ -13,7 +13,7 @@
 
 namespace nightlatch {
 
-inline constexpr std::size_t kLargestMetadata = 256 * 1024;  // bytes
+inline constexpr std::size_t kLargestMetadata = std::size_t{256} * 1024;  // bytes
 inline constexpr std::size_t kLongestUrl = 2048;
 
 // An address that a provider may have: https, a host, perhaps a port and a path; no user, no fragment, and
