@@ -103,9 +103,13 @@ Result<SignInResult> record_sign_in(Database& db, const NewSignIn& sign_in, Wall
   result.id = db.last_insert_id();
 
   WallTime at = sign_in.at;
+  std::int64_t id = result.id;
   std::optional<WallTime> factor = sign_in.second_factor;
-  if (*before) {  // per-method freshness: the later of each (semantics 2)
-    at = std::max(at, (*before)->signed_in);
+  if (*before) {                      // per-method freshness: the later of each (semantics 2)
+    if ((*before)->signed_in > at) {  // a provider's word, or a hand-off, about an earlier one
+      at = (*before)->signed_in;
+      id = (*before)->sign_in_id;
+    }
     if ((*before)->second_factor) {
       factor = factor ? std::max(*factor, *(*before)->second_factor) : (*before)->second_factor;
     }
@@ -114,7 +118,7 @@ Result<SignInResult> record_sign_in(Database& db, const NewSignIn& sign_in, Wall
       // A trigger ends the others' presence there, unless the device is shared.
       db.run("INSERT INTO presence VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (device_id, user_id) "
              "DO UPDATE SET sign_in_id = ?3, signed_in_ms = ?4, second_factor_ms = ?5, generation = ?6",
-             {raw(sign_in.device), raw(sign_in.user), result.id, to_ms(at),
+             {raw(sign_in.device), raw(sign_in.user), id, to_ms(at),
               factor ? Database::Value(to_ms(*factor)) : std::nullopt, *generation}));
   NL_TRY(tx->commit());
   return result;

@@ -49,6 +49,18 @@ TEST_F(SessionsTest, EachMethodKeepsItsOwnAge) {
   EXPECT_EQ(p.second_factor, t0_) << "a plain sign-in does not renew the second factor";
 }
 
+TEST_F(SessionsTest, PresenceNamesTheSignInThatItsAgeIsOf) {
+  const auto later = sign_in(alice_, t0_);
+  ASSERT_TRUE(later.ok());
+  const auto earlier = record_sign_in(
+      db(), {alice_, pc_, t0_ - Seconds(3600), "oidc", std::nullopt, "corp", "10.0.0.9"}, t0_ + Seconds(1));
+  ASSERT_TRUE(earlier.ok());
+  const auto p = **presence_on(db(), pc_);
+  EXPECT_EQ(p.signed_in, t0_);
+  EXPECT_EQ(p.sign_in_id, later->id) << "not that of the one that is older and came in later";
+  EXPECT_NE(earlier->id, later->id);
+}
+
 TEST_F(SessionsTest, ASecondFactorAloneRenewsOnlyItself) {
   const auto show = [&](UserId user, WallTime at) {
     return record_second_factor(db(), {user, pc_, at, "otp", at, "local", "x"}, at);
