@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "store/browsers.h"
 #include "store/sessions.h"
 
 namespace nightlatch {
@@ -26,16 +27,21 @@ Result<std::optional<Login>> open_one(Database& db, std::string_view code, WallT
   return login;
 }
 
-// What the approver's own sign-in is at this moment; nothing when it has ended.
+// What the approver's own browser has shown; nothing when the sign-in there has ended.
 Result<std::optional<ProvenUser>> proven(Database& db, const Approver& approver) {
-  auto here = presence_on(db, approver.device, approver.user);
+  auto here = presence_on(db, approver.at.device, approver.user);
   if (!here) return here.error();
-  if (!*here) return std::optional<ProvenUser>();
-  auto way = way_of(db, approver.device, **here);
+  auto browser = find_browser(db, approver.at.browser);
+  if (!browser) return browser.error();
+  if (!*here || !*browser || !(*browser)->shown) return std::optional<ProvenUser>();
+  if ((*browser)->user != approver.user || (*browser)->device != approver.at.device)
+    return std::optional<ProvenUser>();
+  const Presence& shown = *(*browser)->shown;
+  auto way = way_of(db, approver.at.device, shown);
   if (!way) return way.error();
   if (!*way) return std::optional<ProvenUser>();
-  return std::optional(ProvenUser{approver.user, approver.name, (*here)->signed_in, (*way)->methods,
-                                  (*here)->second_factor, (*way)->provider});
+  return std::optional(ProvenUser{approver.user, approver.name, shown.signed_in, (*way)->methods,
+                                  shown.second_factor, (*way)->provider});
 }
 
 Result<bool> end_login(Database& db, AuditWriter& audit, const Login& login, Login::State state,
@@ -75,7 +81,8 @@ Result<Approval> approve_login(Database& db, AuditWriter& audit, std::string_vie
 
   AuditEvent e = event_of("login.approved", **login, names, now);
   e.user = approver.name;
-  e.detail = fmt::format("confirmed on {} from {}", approver.device_name, approver.place.address.text());
+  e.detail =
+      fmt::format("confirmed on {} from {}", approver.at.device_name, approver.at.place.address.text());
   audit.write(std::move(e));  // on disk with the sign-in
   // The sign-in first: when this ends in between, the login is still open, and what was confirmed counts.
   auto outcome = sign_in(db, audit, **user, place_of(**login), now);
@@ -96,7 +103,7 @@ Result<bool> refuse_login(Database& db, AuditWriter& audit, std::string_view cod
   e.user = approver.name;
   e.verdict = "deny";
   e.reason = "refused";
-  e.detail = fmt::format("refused on {} from {}", approver.device_name, approver.place.address.text());
+  e.detail = fmt::format("refused on {} from {}", approver.at.device_name, approver.at.place.address.text());
   return end_login(db, audit, **login, Login::State::refused, std::move(e), now);
 }
 

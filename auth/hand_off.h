@@ -24,9 +24,7 @@ struct LoginNames {
 struct Approver {
   UserId user{};
   std::string name;
-  DeviceId device{};
-  std::string device_name;
-  SignInPlace place;
+  SignedInAt at;
 };
 struct Approval {
   enum class Kind : std::uint8_t {

@@ -61,6 +61,13 @@ Result<PasskeyProof> prove_passkey(Database& db, const Ceremony& asked, const As
   return proof;
 }
 
+AuditEvent sessions_of_passkey(AuditEvent removed, std::int64_t sessions) {
+  removed.event = "session.end";
+  removed.reason = "passkey_removed";
+  removed.detail = fmt::format("{}: {} sessions", removed.detail, sessions);
+  return removed;
+}
+
 void tell_of_refusal(AuditWriter& audit, const PasskeyProof& proof, AuditEvent e) {
   e.verdict = "deny";
   e.reason = proof.fault;

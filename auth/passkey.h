@@ -25,6 +25,10 @@ struct PasskeyProof {
 [[nodiscard]] Result<PasskeyProof> prove_passkey(Database& db, const Ceremony& asked, const Assertion& sent,
                                                  std::optional<UserId> user, WallTime now);
 
+// The row of the log for sessions that ended because they had begun with a passkey that was taken away.
+// `removed`: the row of that.
+[[nodiscard]] AuditEvent sessions_of_passkey(AuditEvent removed, std::int64_t sessions);
+
 // Writes down why it was refused; a counter that did not grow is an event of its own, passkey.counter. `e`
 // says the rest: the event, when, where, and who if that is known. On a thread that may wait.
 void tell_of_refusal(AuditWriter& audit, const PasskeyProof& proof, AuditEvent e);

@@ -6,6 +6,7 @@
 #include "auth/secret_box.h"
 #include "base/crypto.h"
 #include "base/text.h"
+#include "store/access.h"
 #include "store/factors.h"
 
 namespace nightlatch {
@@ -54,14 +55,26 @@ std::vector<std::string> make_recovery_codes() {
 }
 
 Status keep_recovery_codes(Database& db, UserId user, const std::vector<std::string>& codes, WallTime now,
-                           DeviceId spared) {
+                           std::string_view spared_browser) {
   std::vector<Digest> digests;
   for (const std::string& code : codes) {
     std::string plain = normal_code(code);
     digests.push_back(sha256(plain));
     wipe(plain);
   }
-  return set_recovery_codes(db, user, digests, now, spared);
+  return set_recovery_codes(db, user, digests, now, spared_browser);
+}
+
+Result<FactorChange> may_change_factors(Database& db, UserId user, const std::optional<Presence>& shown,
+                                        WallTime now) {
+  const auto recent = [now](const std::optional<WallTime>& at) { return at && now - *at < kMomentAgo; };
+  auto who = get_setting(db, "factors.enrol");
+  if (!who) return who.error();
+  if (*who != "self") return FactorChange::by_admin;
+  if (!shown || !recent(shown->signed_in)) return FactorChange::sign_in_first;
+  auto factors = find_factors(db, user);
+  if (!factors) return factors.error();
+  return factors->any() && !recent(shown->second_factor) ? FactorChange::factor_first : FactorChange::allowed;
 }
 
 Status keep_otp_secret(Database& db, UserId user, std::string_view secret, std::int64_t last_step,

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -26,7 +27,19 @@ inline constexpr std::size_t kRecoveryCodes = 10;
 [[nodiscard]] std::vector<std::string> make_recovery_codes();
 // The user's codes are these from now on; only their hashes are kept.
 [[nodiscard]] Status keep_recovery_codes(Database& db, UserId user, const std::vector<std::string>& codes,
-                                         WallTime now, DeviceId spared = DeviceId::none);
+                                         WallTime now, std::string_view spared_browser = {});
+
+// Whether a user may change the own factors: just after signing in, and after showing the factor that there
+// is, both in this very browser.
+enum class FactorChange : std::uint8_t {
+  allowed,
+  by_admin,       // the setting `factors.enrol` says so
+  sign_in_first,  // the last sign-in in this browser is too long ago
+  factor_first,   // a factor is to be shown first
+};
+inline constexpr Millis kMomentAgo{10 * 60 * 1000};
+[[nodiscard]] Result<FactorChange> may_change_factors(Database& db, UserId user,
+                                                      const std::optional<Presence>& shown, WallTime now);
 
 // Seals the secret and makes it the user's. `last_step`: of the code that confirmed it, or 0.
 [[nodiscard]] Status keep_otp_secret(Database& db, UserId user, std::string_view secret,

@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "policy/parse.h"
 #include "store/access.h"
+#include "store/browsers.h"
 #include "store/people.h"
 #include "store/sessions.h"
 
@@ -131,6 +132,9 @@ Result<SignInOutcome> sign_in(Database& db, AuditWriter& audit, const ProvenUser
   if (here.state == DeviceState::revoked)
     return refuse(SignInOutcome::Kind::device_revoked, "device_revoked");
 
+  // Without its audit row a sign-in is not acknowledged, and must not count either.
+  auto tx = Transaction::begin(db);
+  if (!tx) return tx.error();
   auto before = presence_on(db, here.id);
   if (!before) return before.error();
   auto recorded = record_sign_in(db,
@@ -138,6 +142,7 @@ Result<SignInOutcome> sign_in(Database& db, AuditWriter& audit, const ProvenUser
                                   user.provider, place.address.text()},
                                  now);
   if (!recorded) return recorded.error();
+  outcome.sign_in_id = recorded->id;
 
   AuditEvent e = event_of("sign_in", user, place, now);
   e.device = here.name;
@@ -150,36 +155,30 @@ Result<SignInOutcome> sign_in(Database& db, AuditWriter& audit, const ProvenUser
     const Millis age = *before ? now - (*before)->signed_in : kQuickSuccession;
     tell_of_hand_over(audit, user, place, here, outcome.handed_over_from, age, now);
   }
-  if (const Status settled = settle(audit); !settled) {
-    // Without its audit row a sign-in is not acknowledged, and must not count either.
-    (void)end_sessions(db, user.id, here.id, now);
-    return settled.error();
-  }
+  NL_TRY(settle(audit));
+  NL_TRY(tx->commit());
   outcome.kind =
       here.state == DeviceState::pending ? SignInOutcome::Kind::pending : SignInOutcome::Kind::signed_in;
   return outcome;
 }
 
-Result<bool> step_up(Database& db, AuditWriter& audit, const ProvenUser& user, DeviceId device,
-                     const std::string& device_name, const IpAddress& address, WallTime now) {
-  auto recorded = record_second_factor(
-      db,
-      {user.id, device, user.authenticated, user.methods, user.second_factor, user.provider, address.text()},
-      now);
+Result<bool> step_up(Database& db, AuditWriter& audit, const ProvenUser& user, const SignedInAt& at,
+                     WallTime now) {
+  auto tx = Transaction::begin(db);  // as for a sign-in
+  if (!tx) return tx.error();
+  auto recorded = record_second_factor(db,
+                                       {user.id, at.device, user.authenticated, user.methods,
+                                        user.second_factor, user.provider, at.place.address.text()},
+                                       now);
   if (!recorded) return recorded.error();
   if (!*recorded) return false;
-  AuditEvent e;
-  e.at = now;
-  e.event = "step_up";
-  e.user = user.name;
-  e.device = device_name;
-  e.source = address.text();
+  if (user.second_factor) NL_TRY(note_factor_shown(db, at.browser, *user.second_factor));
+  AuditEvent e = event_of("step_up", user, at.place, now);
+  e.device = at.device_name;
   e.detail = fmt::format("{} by {}", user.methods, user.provider);
   audit.write(std::move(e));
-  if (const Status settled = settle(audit); !settled) {
-    (void)end_sessions(db, user.id, device, now);  // as for a sign-in: unwritten, it must not count
-    return settled.error();
-  }
+  NL_TRY(settle(audit));
+  NL_TRY(tx->commit());
   return true;
 }
 

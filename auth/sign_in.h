@@ -37,6 +37,7 @@ struct SignInOutcome {
   } kind = Kind::signed_in;
   DeviceId device{};
   std::string device_name;
+  std::int64_t sign_in_id = 0;   // of the history, when it was recorded
   bool enrolled = false;         // the device was not known before
   std::string handed_over_from;  // whose session on this device ended with it, or empty
 
@@ -46,10 +47,19 @@ struct SignInOutcome {
 [[nodiscard]] Result<SignInOutcome> sign_in(Database& db, AuditWriter& audit, const ProvenUser& user,
                                             const SignInPlace& place, WallTime now);
 
+// Where somebody is signed in: with which browser on which device.
+struct SignedInAt {
+  DeviceId device{};
+  std::string device_name;
+  SignInPlace place;
+  std::string browser;  // the SHA-256 of its token
+};
+
 // A second factor on top of the user's sign-in on that device, which it does not renew: only the factor's
-// time is new. `methods` is what was shown now ("otp"). False when the user is not signed in there any more.
-[[nodiscard]] Result<bool> step_up(Database& db, AuditWriter& audit, const ProvenUser& user, DeviceId device,
-                                   const std::string& device_name, const IpAddress& address, WallTime now);
+// time is new, there and in the browser that showed it. `methods` is what was shown now ("otp"). False when
+// the user is not signed in there any more.
+[[nodiscard]] Result<bool> step_up(Database& db, AuditWriter& audit, const ProvenUser& user,
+                                   const SignedInAt& at, WallTime now);
 
 // Ends the user's session on one device, as the user asked. False when there was none.
 [[nodiscard]] Result<bool> sign_out(Database& db, AuditWriter& audit, UserId user,

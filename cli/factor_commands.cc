@@ -31,7 +31,8 @@ Record::Value value_of(const std::vector<PasskeyRow>& passkeys, bool json) {
         .add_time("created", row.created)
         .add_time("last_used", row.last_used.value_or(kNever))
         .add("synced", Record::Value(row.passkey.backup_eligible))
-        .add("user_verified", Record::Value(row.passkey.user_verified));
+        .add("user_verified", Record::Value(row.passkey.user_verified))
+        .add("made_for", row.passkey.rp_id);
     records.push_back(std::move(record));
     lines.push_back(fmt::format("{} ({})", row.passkey.name,
                                 row.last_used ? "last used " + format_rfc3339(*row.last_used) : "not used"));
@@ -93,6 +94,9 @@ Result<int> add_codes(Context& context, Database& db, const UserRow& user) {
 
 Result<int> take_away(Context& context, Database& db, const UserRow& user, const std::string& what) {
   bool any = false;
+  std::int64_t sessions = 0;
+  auto tx = Transaction::begin(db);
+  if (!tx) return tx.error();
   for (const auto& [word, kind] : {std::pair{"otp", FactorKind::otp}, {"recovery", FactorKind::recovery}}) {
     if (what != word && what != "all") continue;
     auto removed = remove_factor(db, user.id, kind);
@@ -103,14 +107,17 @@ Result<int> take_away(Context& context, Database& db, const UserRow& user, const
     const std::string name = what == "all" ? "" : what.substr(kPasskey.size());
     auto removed = remove_passkeys(db, user.id, what == "all" ? std::nullopt : std::optional(name));
     if (!removed) return removed.error();
-    any = any || *removed;
+    any = any || removed->passkeys > 0;
+    sessions = removed->sessions;
   }
   if (!any) {
     return Error::not_found(fmt::format("{} has no such factor", user.name),
                             fmt::format("see: nightlatch user factor {}", user.name));
   }
+  NL_TRY(tx->commit());
   NL_TRY(context.audit(context.words()));
   context.say("took it away from {}, and forgot where it was shown", user.name);
+  if (sessions > 0) context.say("ended {} sessions that had begun with a passkey", sessions);
   return 0;
 }
 

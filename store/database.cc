@@ -57,7 +57,9 @@ Statement& Statement::bind_null(int at) {
   return *this;
 }
 Statement& Statement::bind_blob(int at, std::string_view bytes) {
-  sqlite3_bind_blob64(statement_.get(), at, bytes.data(), bytes.size(), SQLITE_TRANSIENT);
+  // An empty blob, and not NULL, also where there is no pointer.
+  sqlite3_bind_blob64(statement_.get(), at, bytes.empty() ? "" : bytes.data(), bytes.size(),
+                      SQLITE_TRANSIENT);
   return *this;
 }
 
@@ -255,7 +257,9 @@ bool Database::in_transaction() const { return sqlite3_get_autocommit(db_.get())
 
 Result<Transaction> Transaction::begin(Database& db) {
   const bool inner = db.in_transaction();
+  const BootTime asked = BootClock::now();
   NL_TRY(db.execute(inner ? "SAVEPOINT inner" : "BEGIN IMMEDIATE"));
+  if (!inner) db.waited_ = std::chrono::duration_cast<Millis>(BootClock::now() - asked);
   return Transaction(db, inner);
 }
 

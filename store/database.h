@@ -76,6 +76,9 @@ class Database {
                                                             std::initializer_list<Value> values = {});
 
   [[nodiscard]] bool in_transaction() const;
+  // How long the transaction under way, or the last one, waited for another writer before it began: a time
+  // that was read before is older by this.
+  [[nodiscard]] Millis waited() const { return waited_; }
   [[nodiscard]] std::int64_t last_insert_id() const;
   [[nodiscard]] std::int64_t changes() const;  // rows changed by the last statement
   // Changes whenever another connection commits (SQLite's PRAGMA data_version).
@@ -95,6 +98,8 @@ class Database {
   std::unique_ptr<sqlite3, Close> db_;
   std::string path_;
   std::optional<Statement> data_version_;
+  friend class Transaction;
+  Millis waited_{0};
 };
 
 // BEGIN IMMEDIATE; rolls back unless commit() was reached and succeeded. Inside another one it is a part of

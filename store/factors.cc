@@ -1,5 +1,6 @@
 #include "store/factors.h"
 
+#include "store/browsers.h"
 #include "store/rows.h"
 
 namespace nightlatch {
@@ -7,11 +8,6 @@ namespace nightlatch {
 namespace {
 std::int64_t raw(UserId id) { return static_cast<std::int64_t>(id); }
 std::string blob(const Digest& digest) { return {digest.begin(), digest.end()}; }
-// Whoever had the one that is gone may have shown it somewhere: what that opened is closed.
-Status forget_where_shown(Database& db, UserId user, DeviceId spared) {
-  return db.run("UPDATE presence SET second_factor_ms = NULL WHERE user_id = ? AND device_id <> ?",
-                {raw(user), static_cast<std::int64_t>(spared)});
-}
 }  // namespace
 
 Result<Factors> find_factors(Database& db, UserId user) {
@@ -47,7 +43,7 @@ Status set_otp(Database& db, UserId user, const std::function<Result<std::string
   if (!sealed) return sealed.error();
   if (sealed->empty()) return Error::failure("the secret could not be sealed");
   NL_TRY(db.run("DELETE FROM otp WHERE user_id = ?", {raw(user)}));
-  if (db.changes() > 0) NL_TRY(forget_where_shown(db, user, DeviceId::none));
+  if (db.changes() > 0) NL_TRY(forget_second_factor(db, user));
   auto insert = db.prepare("INSERT INTO otp VALUES (?, ?, ?, ?)");
   if (!insert) return insert.error();
   insert->bind(1, raw(user)).bind_blob(2, *sealed).bind(3, last_step).bind(4, now);
@@ -65,11 +61,11 @@ Result<bool> use_otp_step(Database& db, UserId user, std::int64_t step) {
 }
 
 Status set_recovery_codes(Database& db, UserId user, const std::vector<Digest>& codes, WallTime now,
-                          DeviceId spared) {
+                          std::string_view spared) {
   auto tx = Transaction::begin(db);
   if (!tx) return tx.error();
   NL_TRY(db.run("DELETE FROM recovery_code WHERE user_id = ?", {raw(user)}));
-  if (db.changes() > 0) NL_TRY(forget_where_shown(db, user, spared));
+  if (db.changes() > 0) NL_TRY(forget_second_factor(db, user, spared));
   auto insert = db.prepare("INSERT INTO recovery_code VALUES (?, ?, ?, NULL)");
   if (!insert) return insert.error();
   for (const Digest& code : codes) {
@@ -99,8 +95,7 @@ Result<bool> remove_factor(Database& db, UserId user, FactorKind kind) {
                                         : "DELETE FROM recovery_code WHERE user_id = ?",
                 {raw(user)}));
   const bool removed = db.changes() > 0;
-  // Whoever took it away may have lost it to somebody: what it opened is closed.
-  if (removed) NL_TRY(db.run("UPDATE presence SET second_factor_ms = NULL WHERE user_id = ?", {raw(user)}));
+  if (removed) NL_TRY(forget_second_factor(db, user));
   NL_TRY(tx->commit());
   return removed;
 }

@@ -8,6 +8,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/crypto.h"
@@ -40,9 +41,9 @@ struct OtpRow {
 [[nodiscard]] Result<bool> use_otp_step(Database& db, UserId user, std::int64_t step);
 
 // The user's codes are these from now on. If there were others, it is forgotten where a second factor was
-// shown, but on the device that asks for it.
+// shown, but for the browser that asks for it (store/browsers.h).
 [[nodiscard]] Status set_recovery_codes(Database& db, UserId user, const std::vector<Digest>& codes,
-                                        WallTime now, DeviceId spared = DeviceId::none);
+                                        WallTime now, std::string_view spared = {});
 // False when there is no such code, or it was used before.
 [[nodiscard]] Result<bool> use_recovery_code(Database& db, UserId user, const Digest& code, WallTime now);
 

@@ -3,6 +3,7 @@
 #include <array>
 
 #include "base/crypto.h"
+#include "store/browsers.h"
 #include "store/rows.h"
 
 namespace nightlatch {
@@ -16,19 +17,19 @@ constexpr std::string_view kWithPasskey =
 
 constexpr std::string_view kRow =
     "SELECT passkey.id, user_id, passkey.name, credential_id, algorithm, public_key, sign_count, "
-    "user_verified, "
-    "backup_eligible, backed_up, passkey.created_ms, last_used_ms, user.name, user.enabled "
+    "user_verified, backup_eligible, backed_up, rp_id, passkey.created_ms, last_used_ms, user.name, "
+    "user.enabled "
     "FROM passkey JOIN user ON user.id = user_id";
 
 PasskeyRow row_of(const Statement& s) {
   PasskeyRow row;
   row.id = s.integer(0);
-  row.passkey = {UserId(s.integer(1)), s.text(2),         s.text(3),         s.integer(4),     s.text(5),
-                 s.integer(6),         s.integer(7) != 0, s.integer(8) != 0, s.integer(9) != 0};
-  row.created = from_ms(s.integer(10));
-  if (!s.null(11)) row.last_used = from_ms(s.integer(11));
-  row.user_name = s.text(12);
-  row.user_enabled = s.integer(13) != 0;
+  row.passkey = {UserId(s.integer(1)), s.text(2),         s.text(3),         s.integer(4),      s.text(5),
+                 s.integer(6),         s.integer(7) != 0, s.integer(8) != 0, s.integer(9) != 0, s.text(10)};
+  row.created = from_ms(s.integer(11));
+  if (!s.null(12)) row.last_used = from_ms(s.integer(12));
+  row.user_name = s.text(13);
+  row.user_enabled = s.integer(14) != 0;
   return row;
 }
 
@@ -57,7 +58,7 @@ Result<std::string> add_passkey(Database& db, const NewPasskey& p, WallTime now)
   if (!name) return name.error();
   auto insert = db.prepare(
       "INSERT INTO passkey (user_id, name, credential_id, algorithm, public_key, sign_count, user_verified, "
-      "backup_eligible, backed_up, created_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+      "backup_eligible, backed_up, rp_id, created_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
   if (!insert) return insert.error();
   insert->bind(1, raw(p.user))
       .bind(2, *name)
@@ -68,7 +69,8 @@ Result<std::string> add_passkey(Database& db, const NewPasskey& p, WallTime now)
       .bind(7, std::int64_t{p.user_verified})
       .bind(8, std::int64_t{p.backup_eligible})
       .bind(9, std::int64_t{p.backed_up})
-      .bind(10, now);
+      .bind(10, p.rp_id)
+      .bind(11, now);
   NL_TRY(insert->run());
   NL_TRY(tx->commit());
   return name;
@@ -95,8 +97,8 @@ Result<std::optional<PasskeyRow>> find_passkey(Database& db, std::string_view cr
   return std::optional<PasskeyRow>(row_of(*query));
 }
 
-Result<bool> any_passkey(Database& db) {
-  auto any = db.integer("SELECT EXISTS (SELECT 1 FROM passkey)");
+Result<bool> any_passkey(Database& db, const std::string& rp_id) {
+  auto any = db.integer("SELECT EXISTS (SELECT 1 FROM passkey WHERE rp_id IN ('', ?))", {rp_id});
   if (!any) return any.error();
   return any->value_or(0) != 0;
 }
@@ -114,19 +116,24 @@ Result<bool> use_passkey(Database& db, std::int64_t id, std::uint32_t sign_count
   return used;
 }
 
-Result<bool> remove_passkeys(Database& db, UserId user, const std::optional<std::string>& name) {
+Result<RemovedPasskeys> remove_passkeys(Database& db, UserId user, const std::optional<std::string>& name) {
   auto tx = Transaction::begin(db);
   if (!tx) return tx.error();
+  RemovedPasskeys removed;
   NL_TRY(db.run("DELETE FROM passkey WHERE user_id = ?1 AND (?2 IS NULL OR name = ?2)",
                 {raw(user), name ? Database::Value(*name) : std::nullopt}));
-  const bool removed = db.changes() > 0;
-  if (removed) {
-    NL_TRY(db.run(
-        fmt::format(
-            "DELETE FROM presence WHERE user_id = ? AND sign_in_id IN (SELECT id FROM sign_in WHERE {})",
-            kWithPasskey),
-        {raw(user)}));
-    NL_TRY(db.run("UPDATE presence SET second_factor_ms = NULL WHERE user_id = ?", {raw(user)}));
+  removed.passkeys = db.changes();
+  if (removed.passkeys > 0) {
+    // A browser that signed in with one may be beside another, in a session that has a later sign-in.
+    for (const char* of : {"browser", "presence"}) {
+      NL_TRY(db.run(
+          fmt::format("DELETE FROM {} WHERE user_id = ?1 AND sign_in_id IN (SELECT id FROM sign_in WHERE "
+                      "user_id = ?1 AND {})",
+                      of, kWithPasskey),
+          {raw(user)}));
+      removed.sessions = db.changes();
+    }
+    NL_TRY(forget_second_factor(db, user));
   }
   NL_TRY(tx->commit());
   return removed;

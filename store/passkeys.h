@@ -24,6 +24,7 @@ struct NewPasskey {
   std::string public_key;
   std::int64_t sign_count = 0;
   bool user_verified = false, backup_eligible = false, backed_up = false;
+  std::string rp_id{};  // the portal's name that it was made for; empty: made before that was kept
 };
 // Returns the name that it got. `conflict` when the credential is known already, or the user has as many as
 // may be.
@@ -40,18 +41,25 @@ struct PasskeyRow {
 // In the order in which they were added.
 [[nodiscard]] Result<std::vector<PasskeyRow>> list_passkeys(Database& db, UserId user);
 [[nodiscard]] Result<std::optional<PasskeyRow>> find_passkey(Database& db, std::string_view credential_id);
-[[nodiscard]] Result<bool> any_passkey(Database& db);  // whoever's
+// Whether browsers may have it for a portal of this name.
+[[nodiscard]] inline bool usable_at(const NewPasskey& passkey, std::string_view rp_id) {
+  return passkey.rp_id.empty() || passkey.rp_id == rp_id;
+}
+[[nodiscard]] Result<bool> any_passkey(Database& db, const std::string& rp_id);  // usable there, whoever's
 
 // Notes a use. False, and nothing is noted, when the counter has not grown since the last one, unless the
-// authenticator does not count and both are 0 (W3C Web Authentication section 7.2, "signature counter"); or
-// when it has been removed.
+// authenticator does not count and both are 0 (W3C Web Authentication section 7.2, "signature counter").
 [[nodiscard]] Result<bool> use_passkey(Database& db, std::int64_t id, std::uint32_t sign_count,
                                        bool backed_up, WallTime now);
 
 // By its name, or all of them. Sessions that began with a passkey of this user end with it, and the time of
 // the user's second factor on every device is forgotten: whoever took it away may have lost it to somebody.
-// Returns how many there were.
-[[nodiscard]] Result<bool> remove_passkeys(Database& db, UserId user, const std::optional<std::string>& name);
+struct RemovedPasskeys {
+  std::int64_t passkeys = 0;
+  std::int64_t sessions = 0;  // that ended with them
+};
+[[nodiscard]] Result<RemovedPasskeys> remove_passkeys(Database& db, UserId user,
+                                                      const std::optional<std::string>& name);
 
 // What authenticators know the user by: 32 random bytes, made when they are first needed.
 [[nodiscard]] Result<std::string> make_user_handle(Database& db, UserId user);

@@ -66,7 +66,7 @@ Result<StoreClock> store_clock(Database& db) {
 Result<std::int64_t> move_clock(Database& db, WallTime now) {
   auto clock = store_clock(db);
   if (!clock) return clock.error();
-  if (set_back(*clock, now)) {
+  if (set_back(*clock, now + db.waited())) {
     // Every earlier sign-in and proof is void: its age can no longer be told (semantics 11).
     NL_TRY(db.run("UPDATE meta SET clock_ms = ?, generation = generation + 1", {to_ms(now)}));
     NL_TRY(db.run("DELETE FROM presence"));
@@ -216,24 +216,6 @@ Result<std::int64_t> end_sessions(Database& db, std::optional<UserId> user, std:
   }
   NL_TRY(tx->commit());
   return ended;
-}
-
-Status remember_browser(Database& db, const std::string& token_sha256, UserId user, DeviceId device,
-                        WallTime now) {
-  auto insert = db.prepare("INSERT INTO browser VALUES (?, ?, ?, ?)");
-  if (!insert) return insert.error();
-  insert->bind_blob(1, token_sha256).bind(2, raw(device)).bind(3, raw(user)).bind(4, now);
-  return insert->run();
-}
-
-Result<std::optional<Browser>> find_browser(Database& db, const std::string& token_sha256) {
-  auto query = db.prepare("SELECT user_id, device_id FROM browser WHERE token_sha256 = ?");
-  if (!query) return query.error();
-  query->bind_blob(1, token_sha256);
-  auto row = query->step();
-  if (!row) return row.error();
-  if (!*row) return std::optional<Browser>();
-  return std::optional<Browser>(Browser{UserId(query->integer(0)), DeviceId(query->integer(1))});
 }
 
 }  // namespace nightlatch

@@ -60,16 +60,6 @@ struct SignInWay {
 [[nodiscard]] Result<std::int64_t> end_sessions(Database& db, std::optional<UserId> user,
                                                 std::optional<DeviceId> device, WallTime now);
 
-// The browser that signed in holds a random token; its SHA-256 is here. Gone with the session that it belongs
-// to.
-[[nodiscard]] Status remember_browser(Database& db, const std::string& token_sha256, UserId user,
-                                      DeviceId device, WallTime now);
-struct Browser {
-  UserId user{};
-  DeviceId device{};
-};
-[[nodiscard]] Result<std::optional<Browser>> find_browser(Database& db, const std::string& token_sha256);
-
 // Holds. `source` is the MAC or address that the flow came from, as text: one hold for each source and
 // resource.
 struct Hold {

@@ -73,15 +73,14 @@ void ClientCertificates::look(StoreWriter& writer, AuditWriter& audit) {
 
 // Ends what was proven by certificates that are no longer good.
 void ClientCertificates::withdraw(StoreWriter& writer, AuditWriter& audit) {
-  withdrawn_ = writer.post(
-      [&audit, trust = CertificateTrust{config_.device_ca, config_.mtls_crl}](Database& db) {
-        return withdraw_proofs(db, audit, trust, wall_now());
-      },
-      [this](const Status& done) {
-        if (done) return;
-        log_warning("client certificates: {}", done.error().message);
-        withdrawn_ = done.error().kind == ErrorKind::invalid;  // the list is no better in a second
-      });
+  withdrawn_ = writer.post([&audit, trust = CertificateTrust{config_.device_ca, config_.mtls_crl}](
+                               Database& db, WallTime now) { return withdraw_proofs(db, audit, trust, now); },
+                           [this](const Status& done) {
+                             if (done) return;
+                             log_warning("client certificates: {}", done.error().message);
+                             withdrawn_ = done.error().kind ==
+                                          ErrorKind::invalid;  // the list is no better in a second
+                           });
 }
 
 }  // namespace nightlatch

@@ -20,6 +20,7 @@ std::string in_fours(const std::string& secret) {
 }
 
 std::string use_of(const FactorsPage::Passkey& p) {
+  if (!p.usable) return "made when this portal had another name; it cannot be used here";
   return p.last_used.empty() ? "since " + p.since.substr(0, 10) + ", not used yet"
                              : "last used " + p.last_used.substr(0, 10);
 }
@@ -77,7 +78,8 @@ HttpResponse show(const PageFrame& frame, const FactorsPage& page) {
     object.emplace_back("recovery_codes", page.recovery_codes);
     Value::List passkeys;
     for (const FactorsPage::Passkey& p : page.passkeys) {
-      Value::Object passkey{{"name", p.name}, {"created", p.since}, {"synced", p.synced}};
+      Value::Object passkey{
+          {"name", p.name}, {"created", p.since}, {"synced", p.synced}, {"usable", p.usable}};
       add_unless_empty(passkey, "last_used", p.last_used);
       passkeys.emplace_back(std::move(passkey));
     }

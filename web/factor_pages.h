@@ -28,6 +28,7 @@ struct FactorsPage {
   struct Passkey {
     std::string name, since, last_used;  // RFC 3339; last_used may be empty
     bool synced = false;                 // its key may be on several devices
+    bool usable = true;                  // was made for the name that the portal has now
   };
   std::string user;
   std::vector<Passkey> passkeys;

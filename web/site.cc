@@ -9,6 +9,7 @@
 #include "base/crypto.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "store/browsers.h"
 #include "store/office_store.h"
 #include "store/proofs.h"
 #include "web/portal_config.h"
@@ -119,6 +120,7 @@ void Site::https(HttpRequest request, const HttpResponder& responder) {
                                                .place = {},
                                                .browser_token = {},
                                                .presence = {},
+                                               .shown = {},
                                                .proofs = {},
                                                .form_cookie = {},
                                                .set_cookies = {}});
@@ -259,6 +261,7 @@ Status Site::look_up(Visit& v) {
   if (!clock) return clock.error();
   v.clock_set_back = set_back(*clock, v.now);
   v.presence.reset();
+  v.shown.reset();
   v.user = nullptr;
   if (v.device == nullptr) return Done{};
   auto presence = presence_on(reader_.db(), v.device->id);
@@ -282,7 +285,9 @@ Status Site::look_up(Visit& v) {
     v.presence = *presence;
   }
   if (v.presence && v.presence->user == (*browser)->user) v.user = v.office->user(v.presence->user);
-  if (v.user != nullptr) v.own.user = v.user->id;
+  if (v.user == nullptr) return Done{};
+  v.own.user = v.user->id;
+  v.shown = (*browser)->shown;
   return Done{};
 }
 

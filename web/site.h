@@ -57,6 +57,7 @@ struct Visit {
   const Device* device = nullptr;    // in `office`
   std::string browser_token;         // the cookie's, or that of the sign-in which was just recorded
   std::optional<Presence> presence;  // on that device, whoever that is; on a shared one, this browser's user
+  std::optional<Presence> shown;     // what `user` has shown in this very browser
   std::vector<Proof> proofs;         // what the device has proven from here
   bool clock_set_back = false;
   const User* user = nullptr;  // signed in on this device with this very browser
@@ -66,6 +67,7 @@ struct Visit {
 
   [[nodiscard]] bool shared() const { return device != nullptr && device->shared; }
   [[nodiscard]] Subject subject() const;
+  [[nodiscard]] SignedInAt signed_in_at() const;  // of `user`
 };
 using VisitPtr = std::shared_ptr<Visit>;
 
@@ -103,7 +105,8 @@ class Site {
  private:
   struct SignInTry;  // site_sign_in.cc
   struct Work;
-  struct Oidc;  // site_oidc.h
+  struct Admission;  // site_work.h
+  struct Oidc;       // site_oidc.h
   struct OidcReturn;
   using OidcReturnPtr = std::shared_ptr<OidcReturn>;
 
@@ -138,7 +141,6 @@ class Site {
   void throttled(const VisitPtr& v, const Onward& onward, const Throttle::Decision& decision);
   void verified(const std::shared_ptr<SignInTry>& t);
   void refused(const std::shared_ptr<SignInTry>& t, std::string_view reason);
-  void record(const std::shared_ptr<SignInTry>& t, bool with_code);
   void post_renew(const VisitPtr& v);
   void post_sign_out(const VisitPtr& v);
   [[nodiscard]] std::string provider_of_sign_in(const Visit& v);  // empty: it was made here
@@ -154,8 +156,8 @@ class Site {
   void get_step_up(const VisitPtr& v);
   void post_step_up(const VisitPtr& v);
   void ask_for_code(const VisitPtr& v, const Onward& onward, const Ask& ask);
-  void no_factor_yet(const VisitPtr& v, const Ask& ask) const;
-  void use_code_of(const VisitPtr& v, const Onward& onward, const std::shared_ptr<std::string>& code);
+  void no_factor_here(const VisitPtr& v, const Ask& ask, bool elsewhere) const;
+  [[nodiscard]] Admission by_code(const VisitPtr& v, const Onward& onward, const std::string& code);
   static void tell_of_code(AuditWriter& audit, CodeResult result, const std::string& user,
                            const std::string& device, const IpAddress& address, WallTime now);
   void show_again(const VisitPtr& v, const Onward& onward, const std::string& error);
@@ -168,6 +170,7 @@ class Site {
   void post_factor_remove(const VisitPtr& v);
   [[nodiscard]] Result<FactorsPage> factors_page(const VisitPtr& v);
   [[nodiscard]] bool may_change_factors(const VisitPtr& v);
+  void change_factors(const VisitPtr& v, StoreWriter::Job job, std::function<void()> then);
   void show_otp_setup(const VisitPtr& v, const std::string& secret, const std::string& error);
   void keep_new_otp(const VisitPtr& v, const std::string& secret, std::int64_t step);
   void show_codes(const VisitPtr& v, const std::string& heading, const std::vector<std::string>& codes);
@@ -197,9 +200,8 @@ class Site {
                                                          const std::string& purpose, bool user_verification,
                                                          std::string& error);
   void judge_passkey(const VisitPtr& v, const FormFields& form, std::optional<UserId> user,
-                     bool user_verification, const std::function<void(const PasskeyProof&)>& then);
-  void prove(const VisitPtr& v, const std::shared_ptr<PasskeyShown>& shown,
-             const std::function<void(const PasskeyProof&)>& then);
+                     bool user_verification, void (Site::*then)(const VisitPtr&, const Admission&));
+  [[nodiscard]] Admission by_passkey(const VisitPtr& v, const std::shared_ptr<PasskeyShown>& shown);
 
   // site_new_passkey.cc: and the making of a new one
   void post_passkey(const VisitPtr& v);
@@ -210,13 +212,16 @@ class Site {
 
   // site_admit.cc
   // Has a change made on the writer's thread, and goes on on the loop once it is durable.
-  void change(const VisitPtr& v, std::function<Status(Database&)> job, std::function<void()> then);
+  void change(const VisitPtr& v, StoreWriter::Job job, std::function<void()> then);
   void lead_to(const VisitPtr& v, const std::string& path) const;  // 303 See Other
   // After the delay that the throttle asks for; at once when there is none.
   void later(Millis delay, std::function<void()> then);
-  // Has the sign-in of a user who has proven it recorded, and answers. `settled` is told first, on the loop.
-  void admit(const VisitPtr& v, const ProvenUser& user, const Onward& onward,
-             const std::function<void(const Status&)>& settled = {});
+  // Has what is proven recorded, as a sign-in or as a second factor on top of one, and answers.
+  void admit(const VisitPtr& v, const Admission& admission);
+  void step_up(const VisitPtr& v, const Admission& admission);
+  using Record = std::function<Status(Database&, const ProvenUser&, WallTime now)>;
+  void prove_and(const VisitPtr& v, const Admission& admission, const Record& record,
+                 const std::function<void()>& then);
   void admitted(const VisitPtr& v, const Onward& onward, bool present);
   void go_on(const VisitPtr& v, const Onward& onward);
 

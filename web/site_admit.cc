@@ -1,11 +1,12 @@
-// From a proven user to the answer: the one way in which the portal has a sign-in recorded, whatever proved
-// it.
+// From a proof to the answer: the one way in which the portal has a sign-in, or a second factor, recorded,
+// whatever proves it.
 #include <fmt/format.h>
 
 #include <algorithm>
 
 #include "base/crypto.h"
 #include "base/text.h"
+#include "store/browsers.h"
 #include "web/site_work.h"
 
 namespace nightlatch {
@@ -14,33 +15,76 @@ Onward Onward::of(const FormFields& form) {
   return {std::string(form.get("hold")), std::string(form.get("login"))};
 }
 
-void Site::admit(const VisitPtr& v, const ProvenUser& user, const Onward& onward,
-                 const std::function<void(const Status&)>& settled) {
-  const WallTime now = options_.now();
-  // Plain copies: the visit belongs to the loop.
-  const SignInPlace place = v->place;
-  const std::string browser_token = random_token(32);
-  const std::string digest = token_digest(browser_token);
-  const auto outcome = std::make_shared<SignInOutcome>();
-  AuditWriter& audit = audit_;
+SignedInAt Visit::signed_in_at() const {
+  return {device->id, device->name, place, token_digest(browser_token)};
+}
+
+void Site::prove_and(const VisitPtr& v, const Admission& admission, const Record& record,
+                     const std::function<void()>& then) {
+  const auto proven = std::make_shared<bool>(false);
   const bool posted = writer_.post(
-      [=, &audit](Database& db) -> Status {
+      [=](Database& db, WallTime now) -> Status {
+        auto user = admission.prove(db, now);
+        if (!user) return user.error();
+        *proven = user->has_value();
+        return *proven ? record(db, **user, now) : Status(Done{});
+      },
+      [=, this](const Status& written) {
+        if (!written) {
+          admission.undone();
+          return unavailable(v, written.error());
+        }
+        if (*proven) {
+          admission.recorded();
+          return then();
+        }
+        v->now = std::max(v->now, options_.now());
+        if (const Status looked = look_up(*v); !looked) return unavailable(v, looked.error());
+        admission.refused();
+      });
+  if (posted) return;
+  admission.undone();
+  unavailable(v, Error::busy("too many changes wait for the store"));
+}
+
+void Site::admit(const VisitPtr& v, const Admission& admission) {
+  const std::string browser_token = random_token(32);
+  const auto outcome = std::make_shared<SignInOutcome>();
+  prove_and(
+      v, admission,
+      [&audit = audit_, outcome, place = v->place, digest = token_digest(browser_token),
+       before = v->browser_token.empty() ? std::string() : token_digest(v->browser_token)](
+          Database& db, const ProvenUser& user, WallTime now) -> Status {
         auto recorded = sign_in(db, audit, user, place, now);
         if (!recorded) return recorded.error();
         *outcome = std::move(*recorded);
-        return outcome->present() ? remember_browser(db, digest, user.id, outcome->device, now)
-                                  : Status(Done{});
+        if (!outcome->present()) return Done{};
+        const Presence shown{user.id, user.authenticated, user.second_factor, outcome->sign_in_id};
+        return remember_browser(db, digest, outcome->device, shown, before, now);
       },
-      [this, v, onward, outcome, browser_token, settled](const Status& written) {
-        if (settled) settled(written);
-        if (!written) return unavailable(v, written.error());
+      [=, this] {
         if (outcome->present()) v->browser_token = browser_token;
-        admitted(v, onward, outcome->present());
+        admitted(v, admission.onward, outcome->present());
       });
-  if (posted) return;
-  const Error busy = Error::busy("too many changes wait for the store");
-  if (settled) settled(busy);
-  unavailable(v, busy);
+}
+
+void Site::step_up(const VisitPtr& v, const Admission& admission) {
+  const auto still = std::make_shared<bool>(false);
+  prove_and(
+      v, admission,
+      [&audit = audit_, still, at = v->signed_in_at()](Database& db, const ProvenUser& user,
+                                                       WallTime now) -> Status {
+        auto recorded = nightlatch::step_up(db, audit, user, at, now);
+        if (!recorded) return recorded.error();
+        *still = *recorded;
+        return Done{};
+      },
+      [=, this] {
+        v->now = std::max(v->now, options_.now());
+        if (const Status looked = look_up(*v); !looked) return unavailable(v, looked.error());
+        if (!*still) return show_state(v, std::nullopt, 403, "Your sign-in has ended meanwhile.", "");
+        go_on(v, admission.onward);
+      });
 }
 
 // The sign-in is recorded, unless this device may not have any: back to what asked for it.
@@ -69,7 +113,7 @@ void Site::go_on(const VisitPtr& v, const Onward& onward) {
   show_state(v, std::nullopt, 200, "", "");
 }
 
-void Site::change(const VisitPtr& v, std::function<Status(Database&)> job, std::function<void()> then) {
+void Site::change(const VisitPtr& v, StoreWriter::Job job, std::function<void()> then) {
   const bool posted = writer_.post(std::move(job), [this, v, then = std::move(then)](const Status& written) {
     if (!written) return unavailable(v, written.error());
     then();

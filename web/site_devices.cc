@@ -55,7 +55,7 @@ void Site::post_device_remove(const VisitPtr& v) {
   change(
       v,
       [name, device, &audit = audit_, user = v->user->id, user_name = v->user->name,
-       source = v->place.address.text(), now = options_.now()](Database& db) -> Status {
+       source = v->place.address.text()](Database& db, WallTime now) -> Status {
         auto removed = remove_own_device(db, DeviceId(device), user);
         if (!removed) return removed.error();
         *name = *removed;

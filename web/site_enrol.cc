@@ -66,6 +66,7 @@ void Site::mtls(HttpRequest request, const HttpResponder& responder) {
                                                .place = {},
                                                .browser_token = {},
                                                .presence = {},
+                                               .shown = {},
                                                .proofs = {},
                                                .form_cookie = {},
                                                .set_cookies = {}});
@@ -88,7 +89,7 @@ void Site::prove(const VisitPtr& v, const ShownProof& shown) {
   later(decision.delay, [this, v, shown, source] {
     const auto outcome = std::make_shared<ProofOutcome>();
     const bool posted = writer_.post(
-        [shown, outcome, place = v->place, now = options_.now(), &audit = audit_](Database& db) -> Status {
+        [shown, outcome, place = v->place, &audit = audit_](Database& db, WallTime now) -> Status {
           auto proven = prove_device(db, audit, shown, place, now);
           if (!proven) return proven.error();
           *outcome = std::move(*proven);

@@ -7,6 +7,7 @@
 #include "base/qr_code.h"
 #include "base/text.h"
 #include "store/access.h"
+#include "store/browsers.h"
 #include "store/factors.h"
 #include "store/passkeys.h"
 #include "web/factor_pages.h"
@@ -16,19 +17,15 @@
 namespace nightlatch {
 
 namespace {
-constexpr Millis kMomentAgo{10 * 60 * 1000};
 constexpr std::size_t kSecretLength = 32;  // 20 bytes in base 32
-
-bool recent(const std::optional<WallTime>& at, WallTime now) { return at && now - *at < kMomentAgo; }
 
 // Binds a form to the secret that its page showed, so that nobody can have another one confirmed.
 std::string purpose_of(UserId user, std::string_view secret) {
   return fmt::format("otp {} {}", static_cast<std::int64_t>(user), secret);
 }
 
-AuditEvent factor_event(std::string_view event, const Visit& v, std::string_view detail, WallTime now) {
+AuditEvent factor_event(std::string_view event, const Visit& v, std::string_view detail) {
   AuditEvent e;
-  e.at = now;
   e.event = event;
   e.user = v.user->name;
   e.device = v.device->name;
@@ -42,38 +39,50 @@ AuditEvent factor_event(std::string_view event, const Visit& v, std::string_view
 Result<FactorsPage> Site::factors_page(const VisitPtr& v) {
   auto factors = find_factors(reader_.db(), v->user->id);
   if (!factors) return factors.error();
-  auto who = get_setting(reader_.db(), "factors.enrol");
-  if (!who) return who.error();
+  auto may = nightlatch::may_change_factors(reader_.db(), v->user->id, v->shown, v->now);
+  if (!may) return may.error();
   FactorsPage page;
   page.user = v->user->name;
   if (factors->otp_since) page.otp_since = format_rfc3339(*factors->otp_since);
   page.recovery_codes = factors->recovery_codes;
   auto passkeys = list_passkeys(reader_.db(), v->user->id);
   if (!passkeys) return passkeys.error();
+  const auto name = passkey_name();
+  bool usable = factors->otp_since || factors->recovery_codes > 0;
   for (const PasskeyRow& row : *passkeys) {
+    const bool here = name && usable_at(row.passkey, *name);
+    usable = usable || here;
     page.passkeys.push_back({row.passkey.name, format_rfc3339(row.created),
-                             row.last_used ? format_rfc3339(*row.last_used) : "",
-                             row.passkey.backup_eligible});
+                             row.last_used ? format_rfc3339(*row.last_used) : "", row.passkey.backup_eligible,
+                             here});
   }
-  if (!passkey_name()) {
+  if (!name) {
     page.no_passkeys =
         "Not here: browsers make passkeys for a name, and this portal is reached by an address. An "
         "administrator can give it a name: the setting portal.url.";
   }
-  if (*who != "self") {
-    page.note = "An administrator sets these up.";
-  } else if (!v->presence || v->clock_set_back || !recent(v->presence->signed_in, v->now)) {
-    page.note = "To change these, sign in again first: your last sign-in was more than ten minutes ago.";
-    page.renew = true;
-    page.renew_token = form_token(*v, "renew");
-  } else if (factors->any() && !recent(v->presence->second_factor, v->now)) {
-    page.note = "To change these, show the factor that you have.";
-    page.confirm = true;
-  } else {
-    page.otp_token = form_token(*v, "factor-otp");
-    page.recovery_token = form_token(*v, "factor-recovery");
-    page.remove_token = form_token(*v, "factor-remove");
-    page.passkey_token = form_token(*v, "factor-passkey");
+  switch (v->clock_set_back && *may != FactorChange::by_admin ? FactorChange::sign_in_first : *may) {
+    case FactorChange::by_admin:
+      page.note = "An administrator sets these up.";
+      break;
+    case FactorChange::sign_in_first:
+      page.note =
+          "To change these, sign in again first: your last sign-in in this browser was more than ten minutes "
+          "ago.";
+      page.renew = true;
+      page.renew_token = form_token(*v, "renew");
+      break;
+    case FactorChange::factor_first:
+      page.note = usable ? "To change these, show the factor that you have."
+                         : "Your passkey cannot be used here. " + std::string(kPasskeyElsewhere);
+      page.confirm = usable;
+      break;
+    case FactorChange::allowed:
+      page.otp_token = form_token(*v, "factor-otp");
+      page.recovery_token = form_token(*v, "factor-recovery");
+      page.remove_token = form_token(*v, "factor-remove");
+      page.passkey_token = form_token(*v, "factor-passkey");
+      break;
   }
   return page;
 }
@@ -101,6 +110,30 @@ bool Site::may_change_factors(const VisitPtr& v) {
   response.status = 403;
   respond(v, std::move(response));
   return false;
+}
+
+// A change that this visit was allowed, if it still is when it is made: what an admin took away meanwhile, or
+// another device replaced, is seen.
+void Site::change_factors(const VisitPtr& v, StoreWriter::Job job, std::function<void()> then) {
+  const auto allowed = std::make_shared<bool>(false);
+  change(
+      v,
+      [allowed, job = std::move(job), user = v->user->id, at = v->signed_in_at()](Database& db,
+                                                                                  WallTime now) -> Status {
+        auto browser = find_browser(db, at.browser);
+        if (!browser) return browser.error();
+        if (!*browser || (*browser)->user != user || (*browser)->device != at.device) return Done{};
+        auto may = nightlatch::may_change_factors(db, user, (*browser)->shown, now);
+        if (!may) return may.error();
+        *allowed = *may == FactorChange::allowed;
+        return *allowed ? job(db, now) : Status(Done{});
+      },
+      [this, v, allowed, then = std::move(then)] {
+        if (*allowed) return then();
+        v->now = std::max(v->now, options_.now());
+        if (const Status looked = look_up(*v); !looked) return unavailable(v, looked.error());
+        if (may_change_factors(v)) lead_to(v, "/me/factors");
+      });
 }
 
 void Site::show_otp_setup(const VisitPtr& v, const std::string& secret, const std::string& error) {
@@ -145,29 +178,24 @@ void Site::post_otp_confirm(const VisitPtr& v) {
 
 // The first code was a second factor that has just been shown, so it counts as one.
 void Site::keep_new_otp(const VisitPtr& v, const std::string& secret, std::int64_t step) {
-  const WallTime now = options_.now();
-  const ProvenUser user{v->user->id, v->user->name, now, "otp", now, "local"};
   const auto codes = std::make_shared<std::vector<std::string>>();
-  AuditEvent told = factor_event("factor.added", *v, "otp", now);
-  change(
+  change_factors(
       v,
-      [=, &audit = audit_, device = v->device->id, name = v->device->name,
-       address = v->place.address](Database& db) -> Status {
-        auto tx = Transaction::begin(db);
-        if (!tx) return tx.error();
-        auto had = find_factors(db, user.id);
+      [=, &audit = audit_, user = v->user->id, name = v->user->name, at = v->signed_in_at(),
+       told = factor_event("factor.added", *v, "otp")](Database& db, WallTime now) mutable -> Status {
+        auto had = find_factors(db, user);
         if (!had) return had.error();
-        NL_TRY(keep_otp_secret(db, user.id, secret, step, now));
+        NL_TRY(keep_otp_secret(db, user, secret, step, now));
         if (had->recovery_codes == 0) {
           *codes = make_recovery_codes();
-          NL_TRY(keep_recovery_codes(db, user.id, *codes, now));
+          NL_TRY(keep_recovery_codes(db, user, *codes, now));
         }
-        auto counted = step_up(db, audit, user, device, name, address, now);
+        auto counted = nightlatch::step_up(db, audit, {user, name, now, "otp", now}, at, now);
         if (!counted) return counted.error();
         if (!*counted) return Error::conflict("the session ended before the factor was kept");
+        told.at = now;
         audit.write(told);
-        NL_TRY(settle(audit));
-        return tx->commit();
+        return settle(audit);
       },
       [=, this] {
         if (codes->empty()) return lead_to(v, "/me/factors");
@@ -188,21 +216,16 @@ void Site::show_codes(const VisitPtr& v, const std::string& heading, const std::
 
 void Site::post_recovery(const VisitPtr& v) {
   if (!accept_form(v, "factor-recovery") || !may_change_factors(v)) return;
-  const WallTime now = options_.now();
   const auto codes = std::make_shared<std::vector<std::string>>(make_recovery_codes());
-  change(
+  change_factors(
       v,
-      [=, &audit = audit_, user = v->user->id, device = v->device->id,
-       told = factor_event("factor.added", *v, "recovery codes", now)](Database& db) -> Status {
-        auto tx = Transaction::begin(db);
-        if (!tx) return tx.error();
-        auto here = presence_on(db, device, user);
-        if (!here) return here.error();
-        if (!*here) return Error::conflict("the session ended before the codes were kept");
-        NL_TRY(keep_recovery_codes(db, user, *codes, now, device));
+      [=, &audit = audit_, user = v->user->id, browser = v->signed_in_at().browser,
+       told = factor_event("factor.added", *v, "recovery codes")](Database& db,
+                                                                  WallTime now) mutable -> Status {
+        NL_TRY(keep_recovery_codes(db, user, *codes, now, browser));
+        told.at = now;
         audit.write(told);
-        NL_TRY(settle(audit));
-        return tx->commit();
+        return settle(audit);
       },
       [=, this] { show_codes(v, "Your new recovery codes", *codes); });
 }
@@ -213,18 +236,23 @@ void Site::post_factor_remove(const VisitPtr& v) {
   const bool passkey = form->get("kind") == "passkey";
   if (!passkey && form->get("kind") != "otp") return show_error(v, 400);
   const std::string name(form->get("name"));
-  change(
+  change_factors(
       v,
       [=, &audit = audit_, user = v->user->id,
-       told = factor_event("factor.removed", *v, passkey ? "passkey " + name : "otp", options_.now())](
-          Database& db) -> Status {
-        auto tx = Transaction::begin(db);
-        if (!tx) return tx.error();
-        auto removed = passkey ? remove_passkeys(db, user, name) : remove_factor(db, user, FactorKind::otp);
+       told = factor_event("factor.removed", *v, passkey ? "passkey " + name : "otp")](
+          Database& db, WallTime now) mutable -> Status {
+        told.at = now;
+        if (!passkey) {
+          auto removed = remove_factor(db, user, FactorKind::otp);
+          if (!removed) return removed.error();
+          if (*removed) audit.write(told);
+          return settle(audit);
+        }
+        auto removed = remove_passkeys(db, user, name);
         if (!removed) return removed.error();
-        if (*removed) audit.write(told);
-        NL_TRY(settle(audit));
-        return tx->commit();
+        if (removed->passkeys > 0) audit.write(told);
+        if (removed->sessions > 0) audit.write(sessions_of_passkey(told, removed->sessions));
+        return settle(audit);
       },
       [=, this] { lead_to(v, "/me/factors"); });
 }

@@ -115,7 +115,7 @@ void Site::start_login(const VisitPtr& v, NewLogin login,
   AuditWriter& audit = audit_;
   change(
       v,
-      [&audit, login, names, opened, now = options_.now()](Database& db) -> Status {
+      [&audit, login, names, opened](Database& db, WallTime now) -> Status {
         auto made = nightlatch::start_login(db, audit, login, names, now);
         if (!made) return made.error();
         *opened = std::move(*made);
@@ -223,8 +223,8 @@ void Site::post_login_poll(const VisitPtr& v, const Login& login, const std::str
 void Site::post_login_cancel(const VisitPtr& v, const Login& login) {
   change(
       v,
-      [&audit = audit_, code = login.code, names = names_of(*v, login),
-       now = options_.now()](Database& db) -> Status {
+      [&audit = audit_, code = login.code, names = names_of(*v, login)](Database& db,
+                                                                        WallTime now) -> Status {
         auto done = withdraw_login(db, audit, code, names, now);
         return done ? Status(Done{}) : Status(done.error());
       },
@@ -301,8 +301,8 @@ void Site::tell_watchers() {
     if (waits && looked) {
       AuditWriter& audit = audit_;
       (void)writer_.post(
-          [&audit, code = (*login)->code, names = names_of(*v, **login),
-           now = v->now](Database& db) -> Status {
+          [&audit, code = (*login)->code, names = names_of(*v, **login)](Database& db,
+                                                                         WallTime now) -> Status {
             auto done = withdraw_login(db, audit, code, names, now);
             return done ? Status(Done{}) : Status(done.error());
           },
@@ -318,11 +318,10 @@ void Site::tell_watchers() {
 
 // Marks what nobody confirmed in time; its row in the log says so, whether or not the machine still asks.
 void Site::sweep_logins() {
-  const WallTime now = options_.now();
-  auto due = logins_to_expire(reader_.db(), now);
+  auto due = logins_to_expire(reader_.db(), options_.now());
   if (!due || !*due || sweeping_) return;
   AuditWriter& audit = audit_;
-  sweeping_ = writer_.post([&audit, now](Database& db) { return expire_old_logins(db, audit, now); },
+  sweeping_ = writer_.post([&audit](Database& db, WallTime now) { return expire_old_logins(db, audit, now); },
                            [this](const Status&) { sweeping_ = false; });
 }
 

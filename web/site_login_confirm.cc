@@ -114,8 +114,8 @@ void Site::get_login_code(const VisitPtr& v, std::string_view code) {
   if (auto login = answerable(v, code)) show_login(v, *login, 200, "");
 }
 
-// What the asking device would be allowed if it had this browser's sign-in: of the resource that it wants, or
-// the best of all. allow: nothing speaks against confirming.
+// What the asking device would be allowed if it had what was shown in this browser: of the resource that it
+// wants, or the best of all. allow: nothing speaks against confirming.
 Verdict Site::verdict_there(const Visit& v, const Login& login) {
   const Office& office = *v.office;
   const SignInPlace place = place_of(login);
@@ -124,7 +124,7 @@ Verdict Site::verdict_there(const Visit& v, const Login& login) {
   const Device* known = office.identify(place.address, place.mac);
   const Device& device = known != nullptr ? *known : fresh;
   const Token own{.user = v.user->id};
-  Subject there{&device, v.presence, place.mac ? Binding::mac : Binding::address, v.clock_set_back};
+  Subject there{&device, v.shown, place.mac ? Binding::mac : Binding::address, v.clock_set_back};
   if (device.shared) there.credential = SentCredential{&own};
   if (known != nullptr) {  // the later of each counts there (semantics 2)
     auto before = presence_on(reader_.db(), device.id, v.user->id);
@@ -147,7 +147,7 @@ Verdict Site::verdict_there(const Visit& v, const Login& login) {
 
 // The page that a person answers; or what is missing first.
 void Site::show_login(const VisitPtr& v, const Login& login, int status, const std::string& error) {
-  if (v->user == nullptr) return show_state(v, std::nullopt, status, error, "", login.code);
+  if (v->user == nullptr || !v->shown) return show_state(v, std::nullopt, status, error, "", login.code);
   const Verdict verdict = verdict_there(*v, login);
   const LoginNames names = names_of(*v, login);
   const std::string& resource = verdict.resource != nullptr ? verdict.resource->name : names.resource;
@@ -200,7 +200,7 @@ ConfirmPage Site::confirm_page(Visit& v, const Login& login, const LoginNames& n
   page.asked_at = format_rfc3339(login.asked);
   page.counts =
       fmt::format("You signed in here {}. That sign-in will count there too, and gets no younger by it.",
-                  ago(v.presence->signed_in, v.now));
+                  ago(v.shown->signed_in, v.now));
   if (device != nullptr && device->shared) {
     page.counts += " " + std::string(kSharedNote);
   } else {
@@ -220,7 +220,7 @@ ConfirmPage Site::confirm_page(Visit& v, const Login& login, const LoginNames& n
 void Site::post_login_code(const VisitPtr& v, std::string_view code) {
   auto login = answerable(v, code);
   if (!login) return;
-  if (v->user == nullptr) return show_login(v, *login, 403, "");
+  if (v->user == nullptr || !v->shown) return show_login(v, *login, 403, "");
   auto form = accept_form(v, confirm_purpose(*v, *login));
   if (!form) {
     AuditEvent e;
@@ -238,12 +238,12 @@ void Site::post_login_code(const VisitPtr& v, std::string_view code) {
   const bool confirmed = answer == "confirm";
   if (confirmed && !may_confirm(verdict_there(*v, *login), *login)) return show_login(v, *login, 403, "");
 
-  const Approver approver{v->user->id, v->user->name, v->device->id, v->device->name, v->place};
+  const Approver approver{v->user->id, v->user->name, v->signed_in_at()};
   const auto approval = std::make_shared<Approval>();
   change(
       v,
-      [&audit = audit_, approval, approver, confirmed, code = login->code, names = names_of(*v, *login),
-       now = options_.now()](Database& db) -> Status {
+      [&audit = audit_, approval, approver, confirmed, code = login->code, names = names_of(*v, *login)](
+          Database& db, WallTime now) -> Status {
         if (confirmed) {
           auto done = approve_login(db, audit, code, approver, names, now);
           if (!done) return done.error();

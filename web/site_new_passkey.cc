@@ -39,7 +39,7 @@ void Site::post_passkey(const VisitPtr& v) {
   const auto handle = std::make_shared<std::string>();
   change(
       v,
-      [handle, user = v->user->id](Database& db) -> Status {
+      [handle, user = v->user->id](Database& db, WallTime) -> Status {
         auto made = make_user_handle(db, user);
         if (!made) return made.error();
         *handle = std::move(*made);
@@ -102,15 +102,9 @@ void Site::post_passkey_confirm(const VisitPtr& v) {
 // Someone has just used it, so it counts as a second factor that was shown.
 void Site::keep_new_passkey(const VisitPtr& v, const NewCredential& made, const std::string& name,
                             const std::string& handle) {
-  const WallTime now = options_.now();
-  const ProvenUser user{
-      v->user->id,
-      v->user->name,
-      now,
-      fmt::format("{} user{}", made.backup_eligible ? "swk" : "hwk", made.user_verified ? " mfa" : ""),
-      now,
-      "local"};
-  const NewPasskey passkey{user.id,
+  const std::string methods =
+      fmt::format("{} user{}", made.backup_eligible ? "swk" : "hwk", made.user_verified ? " mfa" : "");
+  const NewPasskey passkey{v->user->id,
                            name,
                            made.id,
                            static_cast<std::int64_t>(made.key.algorithm),
@@ -118,17 +112,15 @@ void Site::keep_new_passkey(const VisitPtr& v, const NewCredential& made, const 
                            made.sign_count,
                            made.user_verified,
                            made.backup_eligible,
-                           made.backed_up};
+                           made.backed_up,
+                           passkey_name().value_or("")};
   const auto codes = std::make_shared<std::vector<std::string>>();
   const auto error = std::make_shared<std::string>();
-  change(
+  change_factors(
       v,
-      [=, &audit = audit_, device = v->device->id, device_name = v->device->name,
-       told = event_of("factor.added", *v, "", now),
-       address = v->place.address](Database& db) mutable -> Status {
-        auto tx = Transaction::begin(db);
-        if (!tx) return tx.error();
-        auto had = find_factors(db, user.id);
+      [=, &audit = audit_, user_name = v->user->name, at = v->signed_in_at(),
+       told = event_of("factor.added", *v, "", v->now)](Database& db, WallTime now) mutable -> Status {
+        auto had = find_factors(db, passkey.user);
         if (!had) return had.error();
         auto added = add_passkey(db, passkey, now);
         if (!added && added.error().kind == ErrorKind::conflict) {
@@ -136,17 +128,17 @@ void Site::keep_new_passkey(const VisitPtr& v, const NewCredential& made, const 
           return Done{};
         }
         if (!added) return added.error();
-        told.detail = "passkey " + *added;
         if (had->recovery_codes == 0) {
           *codes = make_recovery_codes();
-          NL_TRY(keep_recovery_codes(db, user.id, *codes, now));
+          NL_TRY(keep_recovery_codes(db, passkey.user, *codes, now));
         }
-        auto counted = step_up(db, audit, user, device, device_name, address, now);
+        auto counted = nightlatch::step_up(db, audit, {passkey.user, user_name, now, methods, now}, at, now);
         if (!counted) return counted.error();
         if (!*counted) return Error::conflict("the session ended before the passkey was kept");
+        told.at = now;
+        told.detail = "passkey " + *added;
         audit.write(told);
-        NL_TRY(settle(audit));
-        return tx->commit();
+        return settle(audit);
       },
       [=, this] {
         if (!error->empty()) return show_passkey_setup(v, handle, 403, *error);

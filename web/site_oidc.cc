@@ -211,7 +211,7 @@ void Site::oidc_callback(const VisitPtr& v, const Provider& provider) {
 void Site::oidc_exchange(const OidcReturnPtr& r, const std::string& code) {
   change(
       r->v,
-      [r](Database& db) -> Status {
+      [r](Database& db, WallTime) -> Status {
         auto sealed = sealed_secret(db, r->provider.id);
         if (!sealed) return sealed.error();
         if (!*sealed) return Done{};
@@ -287,7 +287,6 @@ void Site::oidc_profile(const OidcReturnPtr& r) {
 // Who this is here, and the sign-in itself.
 void Site::oidc_arrive(const OidcReturnPtr& r) {
   const auto person = std::make_shared<ArrivedPerson>();
-  const WallTime now = options_.now();
   ArrivingPerson arriving;
   arriving.subject = r->claims.subject;
   const Profile& profile = r->claims.profile;
@@ -297,24 +296,30 @@ void Site::oidc_arrive(const OidcReturnPtr& r) {
   // Groups that the provider does not speak of are groups that nobody is in.
   if (!r->provider.groups_claim.empty())
     arriving.groups = profile.groups.value_or(std::vector<std::string>());
-  change(
-      r->v,
-      [provider = r->provider, arriving, person, now](Database& db) -> Status {
-        auto arrived = person_of(db, provider, arriving, now);
-        if (!arrived) return arrived.error();
-        *person = std::move(*arrived);
-        return Done{};
-      },
-      [this, r, person] {
-        using Kind = ArrivedPerson::Kind;
-        if (person->kind != Kind::known && person->kind != Kind::created) return oidc_stranger(r, *person);
-        if (person->kind == Kind::created || person->groups_left_out > 0) oidc_tell(r, *person);
-        const ProvenMethods methods = methods_of(r->claims, r->provider.mfa_acr);
-        ProvenUser user{person->user,  person->name, r->claims.authenticated,
-                        methods.words, std::nullopt, r->provider.name};
-        if (methods.second_factor) user.second_factor = r->claims.authenticated;
-        admit(r->v, user, r->onward());
-      });
+  const ProvenMethods methods = methods_of(r->claims, r->provider.mfa_acr);
+  ProvenUser user{UserId::none, "", r->claims.authenticated, methods.words, std::nullopt, r->provider.name};
+  if (methods.second_factor) user.second_factor = r->claims.authenticated;
+  const auto here = [person] {
+    return person->kind == ArrivedPerson::Kind::known || person->kind == ArrivedPerson::Kind::created;
+  };
+  admit(r->v, {.prove = [=, provider = r->provider](
+                            Database& db, WallTime now) mutable -> Result<std::optional<ProvenUser>> {
+                 auto arrived = person_of(db, provider, arriving, now);
+                 if (!arrived) return arrived.error();
+                 *person = std::move(*arrived);
+                 if (!here()) return std::optional<ProvenUser>();
+                 user.id = person->user;
+                 user.name = person->name;
+                 return std::optional(user);
+               },
+               .onward = r->onward(),
+               .recorded =
+                   [this, r, person] {
+                     const bool created = person->kind == ArrivedPerson::Kind::created;
+                     if (created || person->groups_left_out > 0) oidc_tell(r, *person);
+                   },
+               .undone = [] {},
+               .refused = [this, r, person] { oidc_stranger(r, *person); }});
 }
 
 void Site::oidc_tell(const OidcReturnPtr& r, const ArrivedPerson& person) {

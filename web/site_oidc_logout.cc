@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <memory>
-#include <vector>
 
 #include "base/log.h"
 #include "base/text.h"
@@ -62,19 +61,15 @@ void Site::oidc_logout(const VisitPtr& v, const Provider& provider) {
 
 void Site::log_out(const VisitPtr& v, const Provider& provider, const LogoutClaims& claims) {
   const auto used_before = std::make_shared<bool>(false);
-  const WallTime now = options_.now();
   const LogoutNotice notice{claims.subject, claims.session, claims.id};
   change(
       v,
-      [=, &audit = audit_](Database& db) -> Status {
+      [=, &audit = audit_](Database& db, WallTime now) -> Status {
         // Together: a token that is used up and has ended nothing would be refused when it comes again.
-        auto tx = Transaction::begin(db);
-        if (!tx) return tx.error();
         auto people = use_logout_token(db, provider.id, notice, now);
         if (!people) return people.error();
         *used_before = !people->has_value();
         if (*used_before) return Done{};
-        std::vector<AuditEvent> told;
         for (const LoggedOut& person : **people) {
           auto ended = end_sessions(db, person.id, std::nullopt, now);
           if (!ended) return ended.error();
@@ -84,10 +79,8 @@ void Site::log_out(const VisitPtr& v, const Provider& provider, const LogoutClai
           e.user = person.name;
           e.reason = "provider_logout";
           e.detail = fmt::format("{}: {} sessions", provider.name, *ended);
-          told.push_back(std::move(e));
+          audit.write(std::move(e));
         }
-        NL_TRY(tx->commit());
-        for (AuditEvent& e : told) audit.write(std::move(e));
         audit.flush();  // the sessions are over whether or not this could be written
         return Done{};
       },

@@ -95,11 +95,11 @@ void Site::learn_hosts(const Provider& provider, const ProviderMetadata& at) {
   for (const std::string& url : {provider.issuer, at.authorization_endpoint, at.end_session_endpoint}) {
     if (!url.empty()) hosts.push_back({host_of_provider_url(url), port_of_provider_url(url)});
   }
-  const bool posted =
-      writer_.post([id = provider.id, hosts](Database& db) { return set_provider_hosts(db, id, hosts); },
-                   [name = provider.name](const Status& written) {
-                     if (!written) log_warning("{}: {}", name, written.error().message);
-                   });
+  const bool posted = writer_.post(
+      [id = provider.id, hosts](Database& db, WallTime) { return set_provider_hosts(db, id, hosts); },
+      [name = provider.name](const Status& written) {
+        if (!written) log_warning("{}: {}", name, written.error().message);
+      });
   if (!posted)
     log_warning("{}: its hosts could not be written down, too much waits for the store", provider.name);
 }

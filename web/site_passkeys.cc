@@ -63,6 +63,7 @@ struct Site::PasskeyShown {
   Onward onward;
   std::string account, source;  // for the throttle
   AuditEvent refused;           // as it is written when it comes to that
+  std::string fault;            // why it was
 };
 
 // Browsers know passkeys by a domain name only (section 5.1.2, "effective domain").
@@ -87,8 +88,9 @@ void Site::offer_passkey(Visit& v, PasskeyForm form, const std::string& purpose)
 
 // Whoever asks is not known yet: offered as soon as anybody in the office has one.
 void Site::offer_passkey_sign_in(const VisitPtr& v, const Onward& onward) {
-  if (v->frame.format != Format::html || !passkey_name()) return;
-  const auto any = any_passkey(reader_.db());
+  const auto name = passkey_name();
+  if (v->frame.format != Format::html || !name) return;
+  const auto any = any_passkey(reader_.db(), *name);
   if (!any || !*any) return;
   PasskeyForm form;
   form.action = "/sign-in/passkey";
@@ -100,11 +102,14 @@ void Site::offer_passkey_sign_in(const VisitPtr& v, const Onward& onward) {
   offer_passkey(*v, std::move(form), std::string(kSignInPurpose));
 }
 
-// False when this user has none, or the portal has no name.
+// False when this user has none that was made for the portal's name, or it has no name.
 Result<bool> Site::offer_passkey_step_up(const VisitPtr& v, const Onward& onward, const Factors& factors) {
   auto passkeys = list_passkeys(reader_.db(), v->user->id);
   if (!passkeys) return passkeys.error();
-  if (passkeys->empty() || !passkey_name()) return false;
+  const auto name = passkey_name();
+  if (!name) return false;
+  std::erase_if(*passkeys, [&](const PasskeyRow& row) { return !usable_at(row.passkey, *name); });
+  if (passkeys->empty()) return false;
   auto with_passkey = signed_in_with_passkey(reader_.db(), v->presence->sign_in_id);
   if (!with_passkey) return with_passkey.error();
   PasskeyForm form;
@@ -144,7 +149,7 @@ std::optional<Ceremony> Site::redeem_challenge(const VisitPtr& v, const FormFiel
 }
 
 void Site::judge_passkey(const VisitPtr& v, const FormFields& form, std::optional<UserId> user,
-                         bool user_verification, const std::function<void(const PasskeyProof&)>& then) {
+                         bool user_verification, void (Site::*then)(const VisitPtr&, const Admission&)) {
   auto shown = std::make_shared<PasskeyShown>();
   shown->user = user;
   shown->onward = Onward::of(form);
@@ -171,35 +176,24 @@ void Site::judge_passkey(const VisitPtr& v, const FormFields& form, std::optiona
     return start_over(v, shown->onward, error);
   }
   shown->asked = std::move(*asked);
-  later(decision.delay, [=, this] { prove(v, shown, then); });
+  later(decision.delay, [=, this] { (this->*then)(v, by_passkey(v, shown)); });
 }
 
-// On the writer's thread: the store says whose it is at that moment, and its use is durable before it counts.
-void Site::prove(const VisitPtr& v, const std::shared_ptr<PasskeyShown>& shown,
-                 const std::function<void(const PasskeyProof&)>& then) {
-  const auto proof = std::make_shared<PasskeyProof>();
-  const bool posted = writer_.post(
-      [=, &audit = audit_, now = options_.now()](Database& db) -> Status {
-        auto proven = prove_passkey(db, shown->asked, shown->sent, shown->user, now);
-        if (!proven) return proven.error();
-        *proof = std::move(*proven);
-        if (!proof->fault.empty()) tell_of_refusal(audit, *proof, shown->refused);
-        return Done{};
-      },
-      [=, this](const Status& written) {
-        if (!written) {
-          passkey_throttle_.undone(shown->account, shown->source);
-          return unavailable(v, written.error());
-        }
-        v->now = std::max(v->now, options_.now());
-        if (const Status looked = look_up(*v); !looked) return unavailable(v, looked.error());
-        if (!proof->fault.empty()) return start_over(v, shown->onward, refusal_text(proof->fault));
-        passkey_throttle_.succeeded(shown->account, shown->source);
-        then(*proof);
-      });
-  if (posted) return;
-  passkey_throttle_.undone(shown->account, shown->source);
-  unavailable(v, Error::busy("too many changes wait for the store"));
+// The store says whose it is at that moment.
+Site::Admission Site::by_passkey(const VisitPtr& v, const std::shared_ptr<PasskeyShown>& shown) {
+  return {.prove = [shown, &audit = audit_](Database& db, WallTime now) -> Result<std::optional<ProvenUser>> {
+            auto proof = prove_passkey(db, shown->asked, shown->sent, shown->user, now);
+            if (!proof) return proof.error();
+            shown->fault = proof->fault;
+            if (proof->fault.empty())
+              return std::optional(ProvenUser{proof->user, proof->user_name, now, proof->methods, now});
+            tell_of_refusal(audit, *proof, shown->refused);
+            return std::optional<ProvenUser>();
+          },
+          .onward = shown->onward,
+          .recorded = [this, shown] { passkey_throttle_.succeeded(shown->account, shown->source); },
+          .undone = [this, shown] { passkey_throttle_.undone(shown->account, shown->source); },
+          .refused = [this, v, shown] { start_over(v, shown->onward, refusal_text(shown->fault)); }};
 }
 
 // The authenticator has verified its user: possession, and knowledge or inherence, in one.
@@ -209,11 +203,7 @@ void Site::post_passkey_sign_in(const VisitPtr& v) {
   if (device_refusal(*v) && (v->device == nullptr || v->device->state != DeviceState::pending)) {
     return show_state(v, std::nullopt, 403, "", "");
   }
-  judge_passkey(v, *form, std::nullopt, true,
-                [=, this, onward = Onward::of(*form)](const PasskeyProof& proof) {
-                  const WallTime now = options_.now();
-                  admit(v, {proof.user, proof.user_name, now, proof.methods, now, "local"}, onward);
-                });
+  judge_passkey(v, *form, std::nullopt, true, &Site::admit);
 }
 
 // On top of a password, holding it is enough. On top of a sign-in by passkey it is not: that would be the
@@ -225,26 +215,7 @@ void Site::post_passkey_step_up(const VisitPtr& v) {
   if (v->user == nullptr || device_refusal(*v)) return show_state(v, std::nullopt, 403, "", "");
   auto with_passkey = signed_in_with_passkey(reader_.db(), v->presence->sign_in_id);
   if (!with_passkey) return unavailable(v, with_passkey.error());
-  const auto then = [=, this, onward = Onward::of(*form), device = v->device->id,
-                     name = v->device->name](const PasskeyProof& proof) {
-    const WallTime now = options_.now();
-    const ProvenUser user{proof.user, proof.user_name, now, proof.methods, now, "local"};
-    const auto still = std::make_shared<bool>(false);
-    change(
-        v,
-        [=, &audit = audit_, address = v->place.address](Database& db) -> Status {
-          auto recorded = step_up(db, audit, user, device, name, address, now);
-          if (!recorded) return recorded.error();
-          *still = *recorded;
-          return Done{};
-        },
-        [=, this] {
-          if (const Status looked = look_up(*v); !looked) return unavailable(v, looked.error());
-          if (!*still) return show_state(v, std::nullopt, 403, "Your sign-in has ended meanwhile.", "");
-          go_on(v, onward);
-        });
-  };
-  judge_passkey(v, *form, v->user->id, *with_passkey, then);
+  judge_passkey(v, *form, v->user->id, *with_passkey, &Site::step_up);
 }
 
 }  // namespace nightlatch

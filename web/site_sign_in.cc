@@ -24,6 +24,11 @@ struct Site::SignInTry {
   std::optional<Credential> credential;
   Millis delay{0};
   bool right = false;
+  std::string_view refusal;  // why the store says no, as the log has it
+
+  [[nodiscard]] Result<std::optional<ProvenUser>> prove(Database& db, AuditWriter& audit,
+                                                        const SignInPlace& place, const std::string& device,
+                                                        WallTime now);
 
   ~SignInTry() {
     wipe(password);
@@ -164,36 +169,48 @@ void Site::throttled(const VisitPtr& v, const Onward& onward, const Throttle::De
 void Site::verified(const std::shared_ptr<SignInTry>& t) {
   if (!t->right) return refused(t, t->credential ? "wrong_password" : "unknown_name");
   if (!t->credential->enabled) return refused(t, "user_disabled");
-  if (t->code.empty()) return record(t, false);
-  const Throttle::Decision decision = code_throttle_.attempt(t->credential->name, t->source);
-  if (!decision.allowed) return throttled(t->v, t->onward, decision);
-  // A code that came along is used up before anything is recorded.
-  const auto result = std::make_shared<CodeResult>(CodeResult::wrong);
-  const bool posted = writer_.post(
-      [=, &audit = audit_, device = t->v->device != nullptr ? t->v->device->name : "",
-       now = options_.now()](Database& db) -> Status {
-        auto used = use_code(db, t->credential->id, t->code, now);
-        if (!used) return used.error();
-        *result = *used;
-        tell_of_code(audit, *used, t->credential->name, device, t->v->place.address, now);
-        return Done{};
-      },
-      [this, t, result](const Status& written) {
-        if (!written) {
-          throttle_.undone(t->name, t->source);
-          code_throttle_.undone(t->credential->name, t->source);
-          return unavailable(t->v, written.error());
-        }
-        if (*result == CodeResult::otp || *result == CodeResult::recovery) {
-          code_throttle_.succeeded(t->credential->name, t->source);
-          return record(t, true);
-        }
-        refused(t, *result == CodeResult::used_before ? "code_used_before" : "wrong_code");
-      });
-  if (posted) return;
-  throttle_.undone(t->name, t->source);
-  code_throttle_.undone(t->credential->name, t->source);
-  unavailable(t->v, Error::busy("too many changes wait for the store"));
+  const bool with_code = !t->code.empty();
+  if (with_code) {
+    const Throttle::Decision decision = code_throttle_.attempt(t->credential->name, t->source);
+    if (!decision.allowed) return throttled(t->v, t->onward, decision);
+  }
+  const auto settled = [this, t, with_code](void (Throttle::*how)(std::string_view, std::string_view)) {
+    (throttle_.*how)(t->name, t->source);
+    if (with_code) (code_throttle_.*how)(t->credential->name, t->source);
+  };
+  admit(t->v, {.prove = [t, &audit = audit_, place = t->v->place,
+                         device = t->v->device != nullptr ? t->v->device->name : ""](
+                            Database& db, WallTime now) { return t->prove(db, audit, place, device, now); },
+               .onward = t->onward,
+               .recorded = [settled] { settled(&Throttle::succeeded); },
+               .undone = [settled] { settled(&Throttle::undone); },
+               .refused = [this, t] { refused(t, t->refusal); }});
+}
+
+// The password is right, as it was when it was looked up: is it still, and the code that came with it?
+Result<std::optional<ProvenUser>> Site::SignInTry::prove(Database& db, AuditWriter& audit,
+                                                         const SignInPlace& place, const std::string& device,
+                                                         WallTime now) {
+  auto current = find_credential(db, credential->name);
+  if (!current) return current.error();
+  const bool same =
+      *current && (*current)->id == credential->id && (*current)->password_hash == credential->password_hash;
+  if (!same || !(*current)->enabled) {
+    refusal = same ? "user_disabled" : "wrong_password";
+    return std::optional<ProvenUser>();
+  }
+  ProvenUser user{credential->id, credential->name, now, "pwd", std::nullopt, "local"};
+  if (code.empty()) return std::optional(std::move(user));
+  auto used = use_code(db, user.id, code, now);
+  if (!used) return used.error();
+  tell_of_code(audit, *used, user.name, device, place.address, now);
+  if (*used != CodeResult::otp && *used != CodeResult::recovery) {
+    refusal = *used == CodeResult::used_before ? "code_used_before" : "wrong_code";
+    return std::optional<ProvenUser>();
+  }
+  user.methods = "pwd otp";
+  user.second_factor = now;
+  return std::optional(std::move(user));
 }
 
 void Site::refused(const std::shared_ptr<SignInTry>& t, std::string_view reason) {
@@ -216,23 +233,6 @@ void Site::refused(const std::shared_ptr<SignInTry>& t, std::string_view reason)
                       : reason == "code_used_before" ? "That code has been used: wait for the next one."
                                                      : "The name or the password is not right.";
   show_state(v, *own, 403, error, t->name, t->onward.login);
-}
-
-void Site::record(const std::shared_ptr<SignInTry>& t, bool with_code) {
-  const WallTime now = options_.now();
-  const ProvenUser user{t->credential->id,
-                        t->credential->name,
-                        now,
-                        with_code ? "pwd otp" : "pwd",
-                        with_code ? std::optional(now) : std::nullopt,
-                        "local"};
-  admit(t->v, user, t->onward, [this, t](const Status& written) {
-    if (written) {
-      throttle_.succeeded(t->name, t->source);
-    } else {
-      throttle_.undone(t->name, t->source);
-    }
-  });
 }
 
 // Renewing is a real authentication: it leads to the form, with the name filled in.
@@ -264,7 +264,7 @@ void Site::post_sign_out(const VisitPtr& v) {
   change(
       v,
       [&audit = audit_, user = v->user->id, name = v->user->name, device = v->device->id,
-       device_name = v->device->name, now = options_.now()](Database& db) -> Status {
+       device_name = v->device->name](Database& db, WallTime now) -> Status {
         auto ended = sign_out(db, audit, user, name, device, device_name, now);
         return ended ? Status(Done{}) : Status(ended.error());
       },

@@ -18,7 +18,7 @@ void Site::ask_for_code(const VisitPtr& v, const Onward& onward, const Ask& ask)
   const bool codes = factors->otp_since || factors->recovery_codes > 0;
   auto passkey = offer_passkey_step_up(v, onward, *factors);
   if (!passkey) return unavailable(v, passkey.error());
-  if (!codes && !*passkey) return no_factor_yet(v, ask);
+  if (!codes && !*passkey) return no_factor_here(v, ask, factors->passkeys > 0);
   CodePage page;
   page.status = ask.status;
   page.heading = ask.resource.empty() ? "Confirm that it is you" : "One more step to reach " + ask.resource;
@@ -37,17 +37,21 @@ void Site::ask_for_code(const VisitPtr& v, const Onward& onward, const Ask& ask)
   respond(v, show(v->frame, page));
 }
 
-void Site::no_factor_yet(const VisitPtr& v, const Ask& ask) const {
+// Nothing to ask for: there is no factor, or only passkeys of another name of the portal.
+void Site::no_factor_here(const VisitPtr& v, const Ask& ask, bool elsewhere) const {
   MessagePage page;
   page.status = ask.status;
   page.tone = MessagePage::Tone::bad;
-  page.heading = ask.resource.empty() ? "You have no second factor yet"
-                                      : ask.resource + " asks for more than a password";
+  page.heading = ask.resource.empty()
+                     ? elsewhere ? "Your passkey cannot be used here" : "You have no second factor yet"
+                     : ask.resource + " asks for more than a password";
   if (!ask.why.empty()) page.paragraphs.push_back(ask.why);
   page.facts = {{"verdict", "step_up"}, {"reason", ask.reason}, {"methods", Value::List{}}};
   if (!ask.resource.empty()) page.facts.emplace_back("resource", ask.resource);
   auto who = get_setting(reader_.db(), "factors.enrol");
-  if (who && *who == "self") {
+  if (elsewhere) {
+    page.paragraphs.emplace_back(kPasskeyElsewhere);
+  } else if (who && *who == "self") {
     page.paragraphs.emplace_back(
         "You have not set up a second factor yet. It takes a minute and a telephone.");
     page.links = {{"/me/factors", "Set up a second factor"}};
@@ -71,55 +75,35 @@ void Site::post_step_up(const VisitPtr& v) {
   const std::string account = v->user->name;
   const Throttle::Decision decision = code_throttle_.attempt(account, source);
   if (!decision.allowed) return throttled(v, onward, decision);
-  auto code = std::make_shared<std::string>(form->get("code"));
-  later(decision.delay, [=, this] { use_code_of(v, onward, code); });
+  later(decision.delay,
+        [=, this, admission = by_code(v, onward, std::string(form->get("code")))] { step_up(v, admission); });
 }
 
-// The code is used up, and the factor recorded, on the writer's thread; the answer follows.
-void Site::use_code_of(const VisitPtr& v, const Onward& onward, const std::shared_ptr<std::string>& code) {
-  const std::string source = throttle_source(v->place);
-  const std::string account = v->user->name;
+Site::Admission Site::by_code(const VisitPtr& v, const Onward& onward, const std::string& code) {
+  const std::string source = throttle_source(v->place), account = v->user->name;
   const auto result = std::make_shared<CodeResult>(CodeResult::wrong);
-  const auto still = std::make_shared<bool>(true);
-  const WallTime now = options_.now();
-  const ProvenUser user{v->user->id, v->user->name, now, "otp", now, "local"};
-  const bool posted = writer_.post(
-      [=, &audit = audit_, device = v->device->id, name = v->device->name,
-       address = v->place.address](Database& db) -> Status {
-        // Together: what took the factor away meanwhile is either before both or after both.
-        auto tx = Transaction::begin(db);
-        if (!tx) return tx.error();
-        auto used = use_code(db, user.id, *code, now);
-        wipe(*code);
+  const auto typed = std::make_shared<std::string>(code);
+  return {
+      .prove = [=, &audit = audit_, user = v->user->id, device = v->device->name, address = v->place.address](
+                   Database& db, WallTime now) -> Result<std::optional<ProvenUser>> {
+        auto used = use_code(db, user, *typed, now);
+        wipe(*typed);
         if (!used) return used.error();
         *result = *used;
-        tell_of_code(audit, *used, user.name, name, address, now);
-        if (*used != CodeResult::otp && *used != CodeResult::recovery) return Done{};
-        auto recorded = step_up(db, audit, user, device, name, address, now);
-        if (!recorded) return recorded.error();
-        *still = *recorded;
-        return tx->commit();
+        tell_of_code(audit, *used, account, device, address, now);
+        if (*used != CodeResult::otp && *used != CodeResult::recovery) return std::optional<ProvenUser>();
+        return std::optional(ProvenUser{user, account, now, "otp", now, "local"});
       },
-      [=, this](const Status& written) {
-        if (!written) {
-          code_throttle_.undone(account, source);
-          return unavailable(v, written.error());
-        }
-        v->now = std::max(v->now, options_.now());
-        if (const Status looked = look_up(*v); !looked) return unavailable(v, looked.error());
-        if (*result == CodeResult::otp || *result == CodeResult::recovery) {
-          code_throttle_.succeeded(account, source);
-          if (!*still) return show_state(v, std::nullopt, 403, "Your sign-in has ended meanwhile.", "");
-          return go_on(v, onward);
-        }
-        show_again(v, onward,
-                   *result == CodeResult::used_before
-                       ? "That code has been used. Wait for the next one, and enter that."
-                       : "That code is not right.");
-      });
-  if (posted) return;
-  code_throttle_.undone(account, source);
-  unavailable(v, Error::busy("too many changes wait for the store"));
+      .onward = onward,
+      .recorded = [=, this] { code_throttle_.succeeded(account, source); },
+      .undone = [=, this] { code_throttle_.undone(account, source); },
+      .refused =
+          [=, this] {
+            show_again(v, onward,
+                       *result == CodeResult::used_before
+                           ? "That code has been used. Wait for the next one, and enter that."
+                           : "That code is not right.");
+          }};
 }
 
 // What the log says of a code that was shown; a recovery code is worth a line of its own.

@@ -1,7 +1,9 @@
 // What the site's own files share: work that is under way, and the signed-in browser's cookie. Loop's thread.
 #pragma once
 
+#include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -11,6 +13,17 @@
 #include "web/site.h"
 
 namespace nightlatch {
+
+// Something that proves who somebody is, on its way to be recorded.
+struct Site::Admission {
+  // On the writer's thread, in the transaction that records it: what was taken from the user meanwhile is
+  // seen, and what was used up is used up with what it opens. nullopt: it is refused.
+  std::function<Result<std::optional<ProvenUser>>(Database&, WallTime now)> prove;
+  Onward onward;
+  // On the loop, one of the three: it is on disk; the store had no answer, and nothing was decided; it is
+  // refused, which this last one answers.
+  std::function<void()> recorded, undone, refused;
+};
 
 inline constexpr std::string_view kBrowserCookie = "__Host-nl";
 
@@ -45,6 +58,11 @@ inline std::string token_digest(std::string_view token) {
 inline constexpr std::string_view kSharedNote =
     "Several people share this address: your sign-in counts for connections that carry your name and your "
     "application password, which an administrator can give you.";
+
+// Browsers know a passkey by the name that it was made for.
+inline constexpr std::string_view kPasskeyElsewhere =
+    "It was made when this portal had another name, and browsers do not offer it here. An administrator can "
+    "take it away; then you can set up another factor.";
 
 inline std::string encoded(std::string_view bytes) {  // base64url
   return base64url({reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size()});

@@ -6,8 +6,10 @@
 
 namespace nightlatch {
 
-StoreWriter::StoreWriter(Loop& loop, std::string store_path, std::size_t most_waiting)
+StoreWriter::StoreWriter(Loop& loop, std::string store_path, std::function<WallTime()> now,
+                         std::size_t most_waiting)
     : path_(std::move(store_path)),
+      now_(std::move(now)),
       most_waiting_(most_waiting),
       deliver_(loop, [this] { deliver(); }),
       thread_([this] { work(); }) {}
@@ -21,7 +23,7 @@ StoreWriter::~StoreWriter() {
   thread_.join();
 }
 
-bool StoreWriter::post(std::function<Status(Database&)> job, std::function<void(const Status&)> done) {
+bool StoreWriter::post(Job job, std::function<void(const Status&)> done) {
   if (waiting_ >= most_waiting_) return false;
   ++waiting_;
   {
@@ -30,6 +32,13 @@ bool StoreWriter::post(std::function<Status(Database&)> job, std::function<void(
   }
   wake_.notify_one();
   return true;
+}
+
+Status StoreWriter::run(Database& db, const Job& job) const {
+  auto tx = Transaction::begin(db);
+  if (!tx) return tx.error();
+  NL_TRY(job(db, now_()));
+  return tx->commit();
 }
 
 void StoreWriter::work() {
@@ -51,7 +60,7 @@ void StoreWriter::work() {
         item.result = opened.error();
       }
     }
-    if (db) item.result = item.job(*db);
+    if (db) item.result = run(*db, item.job);
     {
       const std::lock_guard lock(mutex_);
       finished_.push_back(std::move(item));

@@ -1,7 +1,7 @@
 // StoreWriter: the thread that writes to the store for the portal, so that the event loop never waits for a
-// lock or a disk. Jobs run one after another, each with the thread's own Database; what follows a job runs on
-// the loop. Owned by the portal; post() and the callbacks belong to the loop's thread. Destroying it waits
-// for the job under way.
+// lock or a disk. Jobs run one after another on the thread's own Database, and each is one transaction: an
+// error leaves nothing of it behind. What follows a job runs on the loop. Owned by the portal; post() and the
+// callbacks belong to the loop's thread. Destroying it waits for the job under way.
 #pragma once
 
 #include <condition_variable>
@@ -13,6 +13,7 @@
 #include <thread>
 
 #include "base/result.h"
+#include "base/time.h"
 #include "net/loop.h"
 #include "store/database.h"
 
@@ -20,27 +21,33 @@ namespace nightlatch {
 
 class StoreWriter {
  public:
-  StoreWriter(Loop& loop, std::string store_path, std::size_t most_waiting = 64);
+  // `now` is the jobs' clock, and called on the writer's thread.
+  StoreWriter(Loop& loop, std::string store_path, std::function<WallTime()> now = wall_now,
+              std::size_t most_waiting = 64);
   ~StoreWriter();
   StoreWriter(const StoreWriter&) = delete;
   StoreWriter& operator=(const StoreWriter&) = delete;
 
-  // `job` runs on the writer's thread; `done`, with its result, on the loop. Both are destroyed on the loop.
-  // A store that cannot be opened is the result of the job then. False: too many wait already, nothing will
-  // run.
-  [[nodiscard]] bool post(std::function<Status(Database&)> job, std::function<void(const Status&)> done);
-  [[nodiscard]] std::size_t waiting() const { return waiting_; }
+  // What a job is told: the store, and the time when its transaction began. One that had to wait must not
+  // look like a clock that was set back (semantics 11).
+  using Job = std::function<Status(Database&, WallTime now)>;
+  // `job` runs on the writer's thread; `done`, with its result, on the loop, once it is on disk. Both are
+  // destroyed on the loop. A store that cannot be opened is the result of the job then. False: too many wait
+  // already, nothing will run.
+  [[nodiscard]] bool post(Job job, std::function<void(const Status&)> done);
 
  private:
   struct Item {
-    std::function<Status(Database&)> job;
+    Job job;
     std::function<void(const Status&)> done;
     Status result{Done{}};
   };
   void work();
   void deliver();
+  [[nodiscard]] Status run(Database& db, const Job& job) const;
 
   std::string path_;
+  std::function<WallTime()> now_;
   std::size_t most_waiting_;
   std::size_t waiting_ = 0;  // posted and not yet delivered
   std::mutex mutex_;

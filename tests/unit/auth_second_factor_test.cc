@@ -10,6 +10,7 @@
 
 #include "auth/otp.h"
 #include "auth/second_factor.h"
+#include "store/browsers.h"
 #include "store/factors.h"
 #include "store/people.h"
 #include "store/sessions.h"
@@ -115,12 +116,19 @@ TEST_F(SecondFactorTest, ANewFactorForgetsWhereTheOldOneWasShown) {
     NewDevice d;
     d.mac = Mac::parse(mac);
     pcs.push_back(*add_device(db(), d));
-    ASSERT_TRUE(record_sign_in(db(), {alice_, pcs.back(), now_, "pwd otp", now_, "local", "x"}, now_).ok());
+    const auto in = record_sign_in(db(), {alice_, pcs.back(), now_, "pwd otp", now_, "local", "x"}, now_);
+    ASSERT_TRUE(in.ok());
+    ASSERT_TRUE(
+        remember_browser(db(), std::string("at ") + mac, pcs.back(), {alice_, now_, now_, in->id}, "", now_)
+            .ok());
   }
+  const std::string here = "at 02:00:00:00:00:01";
   const auto fresh = [&](DeviceId pc) { return (**presence_on(db(), pc)).second_factor.has_value(); };
-  ASSERT_TRUE(keep_recovery_codes(db(), alice_, make_recovery_codes(), now_, pcs[0]).ok());
+  ASSERT_TRUE(keep_recovery_codes(db(), alice_, make_recovery_codes(), now_, here).ok());
   EXPECT_TRUE(fresh(pcs[0])) << "where she sits";
   EXPECT_FALSE(fresh(pcs[1]));
+  EXPECT_TRUE((*find_browser(db(), here))->shown->second_factor.has_value());
+  EXPECT_FALSE((*find_browser(db(), "at 02:00:00:00:00:02"))->shown->second_factor.has_value());
   give_otp(alice_);
   EXPECT_FALSE(fresh(pcs[0])) << "replaced, by an administrator";
 }

@@ -100,15 +100,30 @@ TEST_F(PasskeysTest, WithOneThatIsRemovedGoesWhatItOpened) {
   sign_in(alice_, stolen, "hwk user mfa", "local");
   sign_in(alice_, own, "pwd otp", "local");
   sign_in(bob_, bobs, "hwk user mfa", "local");
-  EXPECT_FALSE(*remove_passkeys(db(), alice_, "no such"));
+  EXPECT_EQ(remove_passkeys(db(), alice_, "no such")->passkeys, 0);
   EXPECT_TRUE(presence_on(db(), stolen)->has_value());
-  EXPECT_TRUE(*remove_passkeys(db(), alice_, "LOST"));
+  const auto lost = remove_passkeys(db(), alice_, "LOST");
+  EXPECT_EQ(lost->passkeys, 1);
+  EXPECT_EQ(lost->sessions, 1);
   EXPECT_FALSE(presence_on(db(), stolen)->has_value());
   ASSERT_TRUE(presence_on(db(), own)->has_value());
   EXPECT_FALSE((*presence_on(db(), own))->second_factor.has_value());
   EXPECT_TRUE((*presence_on(db(), bobs))->second_factor.has_value());
-  EXPECT_TRUE(*remove_passkeys(db(), alice_, std::nullopt));
-  EXPECT_FALSE(*any_passkey(db()));
+  EXPECT_EQ(remove_passkeys(db(), alice_, std::nullopt)->passkeys, 1);
+  EXPECT_FALSE(*any_passkey(db(), "gate.test"));
+}
+
+TEST_F(PasskeysTest, AreForOneNameOfThePortal) {
+  NewPasskey made{alice_, "key", "a", -7, std::string(64, 'k'), 0, true, false, false, "gate.test"};
+  ASSERT_TRUE(add_passkey(db(), made, now_).ok());
+  EXPECT_TRUE(*any_passkey(db(), "gate.test"));
+  EXPECT_FALSE(*any_passkey(db(), "other.test"));
+  EXPECT_TRUE(usable_at(list_passkeys(db(), alice_)->front().passkey, "gate.test"));
+  EXPECT_FALSE(usable_at(list_passkeys(db(), alice_)->front().passkey, "other.test"));
+  made.credential_id = "b";
+  made.rp_id = "";
+  ASSERT_TRUE(add_passkey(db(), made, now_).ok());
+  EXPECT_TRUE(*any_passkey(db(), "other.test")) << "made before that was kept";
 }
 
 }  // namespace

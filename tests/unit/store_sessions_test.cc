@@ -103,18 +103,6 @@ TEST_F(SessionsTest, DisablingAUserAndRevokingADeviceEndsSessions) {
   EXPECT_FALSE(sign_in(alice_, t0_).ok());
 }
 
-TEST_F(SessionsTest, ABrowsersTokenEndsWithItsSession) {
-  const std::string token = "0123456789abcdef0123456789abcdef";
-  ASSERT_TRUE(sign_in(alice_, t0_).ok());
-  ASSERT_TRUE(remember_browser(db(), token, alice_, pc_, t0_).ok());
-  ASSERT_TRUE(find_browser(db(), token)->has_value());
-  ASSERT_TRUE(sign_in(bob_, t0_ + Seconds(1)).ok());
-  EXPECT_FALSE(find_browser(db(), token)->has_value()) << "hand-over";
-  ASSERT_TRUE(remember_browser(db(), token, bob_, pc_, t0_).ok());
-  ASSERT_TRUE(end_sessions(db(), std::nullopt, pc_, t0_).ok());
-  EXPECT_FALSE(find_browser(db(), token)->has_value()) << "session ended";
-}
-
 TEST_F(SessionsTest, OnASharedDeviceSeveralArePresentAndTheAddressSaysNobody) {
   ASSERT_TRUE(set_device_shared(db(), "pc-0001", true).ok());
   ASSERT_TRUE(sign_in(alice_, t0_, true).ok());
@@ -131,18 +119,6 @@ TEST_F(SessionsTest, OnASharedDeviceSeveralArePresentAndTheAddressSaysNobody) {
   EXPECT_EQ(*end_sessions(db(), alice_, pc_, t0_ + Seconds(2)), 1);
   EXPECT_FALSE(presence_on(db(), pc_, alice_)->has_value());
   EXPECT_TRUE(presence_on(db(), pc_, bob_)->has_value());
-}
-
-TEST_F(SessionsTest, OnASharedDeviceEachBrowserEndsWithItsOwnUsersSession) {
-  const std::string hers(32, 'a'), his(32, 'b');
-  ASSERT_TRUE(set_device_shared(db(), "pc-0001", true).ok());
-  ASSERT_TRUE(sign_in(alice_, t0_).ok());
-  ASSERT_TRUE(sign_in(bob_, t0_).ok());
-  ASSERT_TRUE(remember_browser(db(), hers, alice_, pc_, t0_).ok());
-  ASSERT_TRUE(remember_browser(db(), his, bob_, pc_, t0_).ok());
-  ASSERT_TRUE(end_sessions(db(), alice_, std::nullopt, t0_).ok());
-  EXPECT_FALSE(find_browser(db(), hers)->has_value());
-  EXPECT_TRUE(find_browser(db(), his)->has_value());
 }
 
 TEST_F(SessionsTest, ADeviceThatIsNoLongerSharedBelongsToNoneOfThem) {

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include "store/browsers.h"
 #include "store/people.h"
 #include "store/schema.h"
 #include "store/sessions.h"
@@ -52,7 +53,9 @@ TEST_F(UpgradeTest, EverythingThatCountedStillCounts) {
   EXPECT_EQ((*alice)->signed_in, from_ms(900));
   EXPECT_EQ((*alice)->second_factor, from_ms(800));
   EXPECT_EQ((*alice)->sign_in_id, 1);
-  EXPECT_TRUE(find_browser(*db, std::string("\x00\x11\x22\x33", 4))->has_value()) << "no cookie is lost";
+  const auto cookie = find_browser(*db, std::string("\x00\x11\x22\x33", 4));
+  ASSERT_TRUE(cookie->has_value()) << "no cookie is lost";
+  EXPECT_FALSE((*cookie)->shown.has_value()) << "and none is taken to have shown anything";
   EXPECT_EQ(list_presence(*db)->size(), 2U);
   EXPECT_TRUE(presence_on(*db, DeviceId(2), UserId(2))->has_value());
   EXPECT_EQ(**db->integer("SELECT count(*) FROM sign_in"), 2);

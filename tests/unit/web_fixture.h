@@ -58,7 +58,7 @@ class SiteTest : public TemporaryStore {
         auto reader = OfficeReader::open(path());
         ASSERT_TRUE(reader.ok());
         AuditWriter audit(path());
-        StoreWriter writer(loop, path());
+        StoreWriter writer(loop, path(), [this] { return now(); });
         SiteOptions options;
         options.url = portal_url;
         options.ca_pem = "-----BEGIN CERTIFICATE-----\n";

@@ -65,7 +65,7 @@ class PasskeyTest : public SiteTest {
     const auto& c = std::get<NewCredential>(made);
     ASSERT_TRUE(add_passkey(db(),
                             {id, name, c.id, static_cast<std::int64_t>(c.key.algorithm), c.key.bytes,
-                             c.sign_count, c.user_verified, c.backup_eligible, c.backed_up},
+                             c.sign_count, c.user_verified, c.backup_eligible, c.backed_up, maker.rp_id},
                             now())
                     .ok());
   }
@@ -460,8 +460,6 @@ TEST_F(PasskeyTest, OnlyPagesWithItsFormMayRunTheScript) {
 
 TEST_F(PasskeyTest, APortalWithoutANameOffersNoneAndSaysWhy) {
   PasskeyMaker maker;
-  maker.origin = "https://10.0.0.1";
-  maker.rp_id = "10.0.0.1";
   give_passkey(maker);
   portal_url = "https://10.0.0.1";
   start();
@@ -473,8 +471,48 @@ TEST_F(PasskeyTest, APortalWithoutANameOffersNoneAndSaysWhy) {
   // She has one, from the days when the portal had a name: it is listed, and another is not offered.
   const Reply step_up = alice.get("/k/" + hold(kAliceMac, "vault"));
   EXPECT_FALSE(step_up.has("data-passkey")) << step_up.body;
+  EXPECT_TRUE(step_up.has("made when this portal had another name")) << step_up.body;
+  EXPECT_FALSE(step_up.has("/me/factors")) << "there she would be sent back here";
   EXPECT_TRUE(alice.get("/me/factors").has("this portal is reached by an address"));
   EXPECT_FALSE(alice.get("/me/factors").has("Add a passkey"));
+}
+
+TEST_F(PasskeyTest, UnderAnotherNameOfThePortalItIsNotAskedFor) {
+  PasskeyMaker maker;
+  give_passkey(maker);
+  portal_url = "https://new.test";
+  start();
+  auto alice = browser();
+  alice.host = "new.test";
+  const Reply page = alice.get("/");
+  EXPECT_FALSE(page.has("data-passkey")) << "nobody has one that can be used here";
+  ASSERT_EQ(alice.sign_in(page, "alice", kPassword).status, 303);
+  const Reply step_up = alice.get("/k/" + hold(kAliceMac, "vault"));
+  EXPECT_FALSE(step_up.has("data-passkey")) << step_up.body;
+  EXPECT_TRUE(step_up.has("made when this portal had another name")) << step_up.body;
+  const Reply factors = alice.get("/me/factors");
+  EXPECT_TRUE(factors.has("it cannot be used here")) << factors.body;
+  EXPECT_FALSE(factors.has("/step-up")) << "there she would be sent back here";
+  ASSERT_EQ(remove_passkeys(db(), alice_, std::nullopt)->passkeys, 1);
+  EXPECT_TRUE(alice.get("/me/factors").has("Add a passkey"));
+}
+
+TEST_F(PasskeyTest, WrongOnesDoNotStopCodes) {
+  PasskeyMaker maker;
+  give_passkey(maker);
+  const std::string secret = make_otp_secret();
+  ASSERT_TRUE(keep_otp_secret(db(), alice_, secret, 0, now()).ok());
+  start();
+  auto alice = browser();
+  ASSERT_EQ(alice.sign_in(alice.get("/"), "alice", kPassword).status, 303);
+  maker.user_handle = std::string(32, 'x');
+  for (int i = 0; i < 5; ++i) EXPECT_EQ(step_up_with(alice, maker).status, 403);
+  EXPECT_EQ(step_up_with(alice, maker).status, 429);
+  Reply page = alice.get("/step-up");
+  page.body = page.body.substr(page.body.find("action=\"/step-up\""));
+  EXPECT_EQ(
+      alice.post("/step-up", {{"token", page.field("token")}, {"code", *otp_code(secret, now())}}).status,
+      303);
 }
 
 TEST_F(PasskeyTest, ProgramsAreToldOfIt) {

@@ -35,6 +35,12 @@ class StepUpTest : public SiteTest {
     return who.post("/step-up",
                     {{"token", page.field("token")}, {"hold", page.field("hold")}, {"code", code}});
   }
+  static void renew(BrowserStandIn& who) {
+    Reply me = who.get("/me");
+    me.body = me.body.substr(std::min(me.body.find("action=\"/me/renew\""), me.body.size()));
+    const Reply form = who.post("/me/renew", {{"token", me.field("token")}});
+    EXPECT_EQ(who.sign_in(form, "alice", kPassword).status, 303) << form.body;
+  }
   // Waits until the log, which is written in batches, has so many of these.
   bool logged(std::size_t times, const std::string& event, const std::string& reason = "") {
     for (int tries = 0; tries < 5000; ++tries, usleep(1000)) {
@@ -191,6 +197,90 @@ TEST_F(StepUpTest, FactorsAreChangedOnlyByWhoHasJustProvenEverything) {
   const Reply stale = alice.post("/me/factors/remove", {{"token", open.field("token")}, {"kind", "otp"}});
   EXPECT_EQ(stale.status, 403);
   EXPECT_TRUE(find_factors(db(), find_user(db(), "alice")->id)->otp_since.has_value());
+}
+
+// Behind one address, or at a device that is shared, two browsers are in the same session.
+TEST_F(StepUpTest, WhatAnotherBrowserHasShownIsNotThisOnes) {
+  give_otp();
+  start();
+  auto alice = browser(), thief = browser();
+  ASSERT_EQ(send(alice, asked(alice), code()).status, 303);
+  ASSERT_EQ(thief.sign_in(thief.get("/"), "alice", kPassword).status, 303);
+  EXPECT_TRUE(thief.get("/k/" + hold("02:00:00:00:0a:11", "vault")).has("Connected"))
+      << "flows have no browser";
+  EXPECT_TRUE(thief.get("/me/factors").has("show the factor that you have"));
+  const Reply open = alice.get("/me/factors");
+  EXPECT_TRUE(open.has("Replace the authenticator")) << open.body;
+  EXPECT_EQ(thief.post("/me/factors/remove", {{"token", open.field("token")}, {"kind", "otp"}}).status, 403);
+  EXPECT_TRUE(find_factors(db(), find_user(db(), "alice")->id)->otp_since.has_value());
+  // A sign-in in one browser is none in the other.
+  ahead_ms = 11 * 60 * 1000;
+  renew(thief);
+  EXPECT_TRUE(thief.get("/me/factors").has("show the factor that you have"));
+  EXPECT_TRUE(alice.get("/me/factors").has("sign in again first"));
+}
+
+TEST_F(StepUpTest, WhatThisBrowserHasShownOutlastsItsNextSignIn) {
+  give_otp();
+  start();
+  auto alice = browser();
+  ASSERT_EQ(send(alice, asked(alice), code()).status, 303);
+  const std::string first = alice.cookies["__Host-nl"];
+  renew(alice);
+  EXPECT_NE(alice.cookies["__Host-nl"], first);
+  EXPECT_TRUE(alice.get("/me/factors").has("Replace the authenticator"));
+}
+
+TEST_F(StepUpTest, AChangeThatWaitedIsMadeOnlyIfItIsStillAllowed) {
+  start();
+  auto alice = browser();
+  asked(alice);
+  const Reply setup = alice.post("/me/factors/otp", {{"token", alice.get("/me/factors").field("token")}});
+  const std::string key = setup.field("secret");
+  const UserId who = find_user(db(), "alice")->id;
+  auto held = Transaction::begin(db());
+  ASSERT_TRUE(held.ok());
+  std::atomic<bool> sent{false};
+  Reply done;
+  std::thread waiting([&] {
+    sent = true;
+    done = alice.post(
+        "/me/factors/otp/confirm",
+        {{"token", setup.field("token")}, {"secret", key}, {"code", *otp_code(*from_base32(key), now())}});
+  });
+  // The loop has seen the form once its token is used up.
+  auto other = browser();
+  other.cookies = alice.cookies;
+  while (!sent || !other.post("/me/factors/otp/confirm", {{"token", setup.field("token")}, {"secret", key}})
+                       .has("was sent before")) {
+    std::this_thread::yield();
+  }
+  ASSERT_TRUE(end_sessions(db(), who, std::nullopt, now()).ok());
+  ASSERT_TRUE(held->commit().ok());
+  waiting.join();
+  EXPECT_EQ(done.status, 403) << done.body;
+  EXPECT_TRUE(done.has("type=\"password\"")) << done.body;
+  EXPECT_FALSE(find_factors(db(), who)->any());
+}
+
+TEST_F(StepUpTest, APasswordThatIsChangedMeanwhileIsNoSignIn) {
+  start();
+  auto alice = browser();
+  const Reply page = alice.get("/");
+  auto held = Transaction::begin(db());
+  ASSERT_TRUE(held.ok());
+  Reply done;
+  std::atomic<bool> over{false};
+  std::thread waiting([&] {
+    done = alice.sign_in(page, "alice", kPassword);
+    over = true;
+  });
+  // Whenever it comes: while it is checked, or while it waits for the store.
+  ASSERT_TRUE(set_password(db(), "alice", *hash_password("another horse battery")).ok());
+  ASSERT_TRUE(held->commit().ok());
+  waiting.join();
+  EXPECT_EQ(done.status, 403) << done.body;
+  EXPECT_EQ(sign_ins(), 0U);
 }
 
 TEST_F(StepUpTest, WrongCodesAreThrottledAndThePasswordStaysFree) {

@@ -10,6 +10,20 @@
   const button = form.querySelector('button');
   const problem = form.querySelector('[role=alert]');
 
+  // That the button was pressed on the page before this one. Not in the address: a link must not press it.
+  const pressed = {
+    note() { try { sessionStorage.setItem('pressed', '1'); } catch { /* the person presses once more */ } },
+    take() {
+      try {
+        const was = sessionStorage.getItem('pressed');
+        sessionStorage.removeItem('pressed');
+        return was !== null;
+      } catch {
+        return false;
+      }
+    },
+  };
+
   const bytes = (text) =>
     Uint8Array.from(atob(text.replace(/-/g, '+').replace(/_/g, '/')), (c) => c.charCodeAt(0));
   const text = (buffer) =>
@@ -63,7 +77,8 @@
     event.preventDefault();
     if (performance.now() - began > FRESH) {
       // Another query, so that the page is fetched even where it is the one that is shown.
-      location.replace(`${again}?${Date.now().toString(36)}#passkey`);
+      pressed.note();
+      location.replace(`${again}?${Date.now().toString(36)}`);
       return;
     }
     button.disabled = true;
@@ -78,5 +93,5 @@
   const needs = document.getElementById('passkey-needs');
   if (needs) needs.hidden = true;
   form.hidden = false;
-  if (location.hash === '#passkey') form.requestSubmit(); // the button was pressed on the page before
+  if (pressed.take()) form.requestSubmit();
 })();
