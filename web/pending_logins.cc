@@ -1,6 +1,7 @@
 #include "web/pending_logins.h"
 
 #include <algorithm>
+#include <unordered_map>
 
 #include "base/crypto.h"
 
@@ -9,39 +10,49 @@ namespace nightlatch {
 PendingLogins::PendingLogins(std::function<BootTime()> now, std::size_t capacity, std::size_t per_source)
     : now_(std::move(now)), capacity_(capacity), per_source_(per_source) {}
 
-void PendingLogins::forget(const std::string& state) { logins_.erase(state); }
+std::size_t PendingLogins::count(const Of& which) const {
+  return static_cast<std::size_t>(std::count_if(logins_.begin(), logins_.end(), which));
+}
 
-// What is over goes first, then the oldest of this source, then the oldest of all: who floods loses their
-// own.
-void PendingLogins::make_room(const std::string& source) {
-  const auto gone = [&](const std::string& state) { return !logins_.contains(state); };
+bool PendingLogins::put_out(const Of& which) {
+  const auto oldest = std::find_if(logins_.begin(), logins_.end(), which);
+  if (oldest == logins_.end()) return false;
+  logins_.erase(oldest);
+  return true;
+}
+
+std::string PendingLogins::largest_source() const {
+  std::unordered_map<std::string_view, std::size_t> shares;
+  for (const Entry& e : logins_) ++shares[e.login.counted_as];
+  const auto largest = std::max_element(shares.begin(), shares.end(),
+                                        [](const auto& a, const auto& b) { return a.second < b.second; });
+  return largest == shares.end() ? std::string() : std::string(largest->first);
+}
+
+void PendingLogins::make_room(const PendingLogin& next) {
   const BootTime now = now_();
-  while (!order_.empty()) {
-    const auto oldest = logins_.find(order_.front());
-    if (oldest != logins_.end() && oldest->second.ends + kPendingLogin > now)
-      break;  // kept longer, to say "used"
-    if (oldest != logins_.end()) logins_.erase(oldest);
-    order_.pop_front();
-  }
-  const auto of_source = [&](const std::string& state) {
-    const auto it = logins_.find(state);
-    return it != logins_.end() && it->second.login.source == source;
+  // Kept longer than they are good for, to say why they are not.
+  logins_.remove_if([&](const Entry& e) { return e.ends + kPendingLogin <= now; });
+  const Of spent = [&](const Entry& e) { return e.used || e.ends <= now; };
+  const Of of_browser = [&](const Entry& e) { return e.login.browser == next.browser; };
+  const auto make_some_of = [&](const Of& which) {
+    (void)(put_out([&](const Entry& e) { return which(e) && spent(e); }) ||
+           put_out([&](const Entry& e) { return which(e) && of_browser(e); }) || put_out(which));
   };
-  if (static_cast<std::size_t>(std::count_if(order_.begin(), order_.end(), of_source)) >= per_source_) {
-    forget(*std::find_if(order_.begin(), order_.end(), of_source));
-  }
-  order_.erase(std::remove_if(order_.begin(), order_.end(), gone), order_.end());
-  if (logins_.size() >= capacity_) {
-    forget(order_.front());
-    order_.pop_front();
-  }
+  const auto of = [](const std::string& source) -> Of {
+    return [source](const Entry& e) { return e.login.counted_as == source; };
+  };
+  const Of of_source = of(next.counted_as);
+  if (count(of_browser) >= kMostOfBrowser) make_some_of(of_browser);
+  if (count(of_source) >= per_source_) make_some_of(of_source);
+  if (logins_.size() < capacity_ || put_out(spent)) return;
+  make_some_of(count(of_source) > 1 ? of_source : of(largest_source()));
 }
 
 std::string PendingLogins::add(PendingLogin login) {
-  make_room(login.source);
+  make_room(login);
   std::string state = random_token(24);
-  logins_[state] = {std::move(login), now_() + kPendingLogin, false};
-  order_.push_back(state);
+  logins_.push_back({state, std::move(login), now_() + kPendingLogin, false});
   return state;
 }
 
@@ -49,9 +60,10 @@ PendingLogins::Check PendingLogins::take(std::string_view state, const std::stri
                                          std::string_view browser, std::string_view source,
                                          PendingLogin& out) {
   if (state.empty()) return Check::missing;
-  const auto it = logins_.find(std::string(state));
+  const auto it =
+      std::find_if(logins_.begin(), logins_.end(), [&](const Entry& e) { return e.state == state; });
   if (it == logins_.end()) return Check::unknown;
-  Entry& entry = it->second;
+  Entry& entry = *it;
   if (entry.login.browser.empty() || !equal_constant_time(entry.login.browser, browser))
     return Check::other_browser;
   if (entry.login.source != source) return Check::other_device;

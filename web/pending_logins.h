@@ -5,11 +5,10 @@
 #pragma once
 
 #include <cstddef>
-#include <deque>
 #include <functional>
+#include <list>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 
 #include "auth/id_token.h"
 #include "base/time.h"
@@ -21,6 +20,7 @@ struct PendingLogin {
   std::string nonce, verifier;  // OpenID Connect Core section 3.1.2.1, RFC 7636
   std::string browser;          // the form cookie of the browser that began it
   std::string source;           // the device: its MAC or address
+  std::string counted_as;       // throttle_source() (web/site_work.h): whose room this takes
   std::string hold, login;      // what it is for (web/site.h, Onward)
   std::string resource;         // that asked for it, or empty
   Freshness wanted;
@@ -29,12 +29,15 @@ struct PendingLogin {
 };
 
 inline constexpr Millis kPendingLogin{600'000};
+inline constexpr std::size_t kMostOfBrowser = 8;
 
 class PendingLogins {
  public:
   explicit PendingLogins(std::function<BootTime()> now = BootClock::now, std::size_t capacity = 4096,
                          std::size_t per_source = 32);
 
+  // One too many puts out another: one that is of no more use, or of the same browser, or of the same source;
+  // somebody else's only when all is full and this source has no share of it.
   [[nodiscard]] std::string add(PendingLogin login);  // returns the state
   enum class Check : unsigned char {
     good,
@@ -53,17 +56,20 @@ class PendingLogins {
 
  private:
   struct Entry {
+    std::string state;
     PendingLogin login;
     BootTime ends{};
     bool used = false;
   };
-  void forget(const std::string& state);
-  void make_room(const std::string& source);
+  using Of = std::function<bool(const Entry&)>;
+  [[nodiscard]] std::size_t count(const Of& which) const;
+  bool put_out(const Of& which);
+  void make_room(const PendingLogin& next);
+  [[nodiscard]] std::string largest_source() const;
 
   std::function<BootTime()> now_;
   std::size_t capacity_, per_source_;
-  std::unordered_map<std::string, Entry> logins_;
-  std::deque<std::string> order_;  // the oldest first; some are gone
+  std::list<Entry> logins_;  // the oldest first
 };
 
 [[nodiscard]] std::string_view to_text(PendingLogins::Check check);  // "used_state": for the audit log

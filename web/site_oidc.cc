@@ -120,6 +120,7 @@ void Site::oidc_start(const VisitPtr& v, const Provider& provider) {
   login.verifier = random_token(32);
   login.browser = v->form_cookie;
   login.source = source_text(v->place);
+  login.counted_as = throttle_source(v->place);
   login.hold = *hold ? (*hold)->code : "";
   login.login = onward.login;
   login.resource = terms.resource;

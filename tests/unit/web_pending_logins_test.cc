@@ -15,7 +15,7 @@ class PendingLoginsTest : public ::testing::Test {
     l.nonce = "n";
     l.verifier = "v";
     l.browser = browser;
-    l.source = source;
+    l.source = l.counted_as = source;
     return l;
   }
   std::string take(PendingLogins& logins, const std::string& state, const std::string& provider = "corp",
@@ -63,16 +63,59 @@ TEST_F(PendingLoginsTest, TenMinutes) {
   EXPECT_EQ(logins.size(), 1U) << "what is over is forgotten";
 }
 
-TEST_F(PendingLoginsTest, WhoFloodsLosesTheirOwn) {
-  PendingLogins logins(clock, 100, 8);
-  const std::string mine = logins.add(login());
+TEST_F(PendingLoginsTest, ABrowserThatFloodsLosesItsOwn) {
+  PendingLogins logins(clock);
+  const std::string colleague = logins.add(login("10.0.0.9", "b1"));
+  const std::string first = logins.add(login("10.0.0.9", "b2"));
   std::string last;
-  for (int i = 0; i < 1000; ++i) last = logins.add(login("10.0.0.9"));
+  for (int i = 0; i < 1000; ++i) last = logins.add(login("10.0.0.9", "b2"));
+  EXPECT_EQ(logins.size(), 1 + kMostOfBrowser);
+  EXPECT_EQ(take(logins, colleague, "corp", "b1", "10.0.0.9"), "good_state") << "behind the same address";
+  EXPECT_EQ(take(logins, first, "corp", "b2", "10.0.0.9"), "unknown_state");
+  EXPECT_EQ(take(logins, last, "corp", "b2", "10.0.0.9"), "good_state");
+}
+
+TEST_F(PendingLoginsTest, WhatIsOfNoMoreUseGoesFirst) {
+  PendingLogins logins(clock, 100, 4);
+  const std::string oldest = logins.add(login("10.0.0.9", "b1"));
+  const std::string used = logins.add(login("10.0.0.9", "b2"));
+  (void)logins.add(login("10.0.0.9", "b3"));
+  const std::string own = logins.add(login("10.0.0.9", "b4"));
+  EXPECT_EQ(take(logins, used, "corp", "b2", "10.0.0.9"), "good_state");
+  const std::string later = logins.add(login("10.0.0.9", "b4"));
+  EXPECT_EQ(take(logins, used, "corp", "b2", "10.0.0.9"), "unknown_state");
+  (void)logins.add(login("10.0.0.9", "b4"));
+  EXPECT_EQ(take(logins, own, "corp", "b4", "10.0.0.9"), "unknown_state") << "then the browser's own";
+  EXPECT_EQ(take(logins, oldest, "corp", "b1", "10.0.0.9"), "good_state");
+  EXPECT_EQ(take(logins, later, "corp", "b4", "10.0.0.9"), "good_state");
+  EXPECT_EQ(logins.size(), 4U);
+}
+
+TEST_F(PendingLoginsTest, ASourceThatFloodsLosesItsOwn) {
+  PendingLogins logins(clock, 20, 8);
+  const std::string mine = logins.add(login());
+  const auto flood = [&](const std::string& source, int times) {
+    std::string last;
+    for (int i = 0; i < times; ++i) last = logins.add(login(source, source + std::to_string(i)));
+    return last;
+  };
+  EXPECT_EQ(take(logins, flood("10.0.0.9", 1000), "corp", "10.0.0.9999", "10.0.0.9"), "good_state");
   EXPECT_EQ(logins.size(), 9U);
+  // However many addresses are in a network of one machine's, it counts as one.
+  for (int i = 0; i < 1000; ++i) {
+    PendingLogin l = login("fd00::" + std::to_string(i), "c" + std::to_string(i));
+    l.counted_as = "fd00::/64";
+    (void)logins.add(std::move(l));
+  }
+  EXPECT_EQ(logins.size(), 17U);
+  // All is full: who has several gives of their own, and for one more source the largest share gives.
+  flood("10.0.0.10", 1000);
+  EXPECT_EQ(logins.size(), 20U);
+  const std::string late = logins.add(login("02:00:00:00:0b:0b", "late"));
+  EXPECT_EQ(logins.size(), 20U);
+  flood("10.0.0.10", 1000);
+  EXPECT_EQ(take(logins, late, "corp", "late", "02:00:00:00:0b:0b"), "good_state");
   EXPECT_EQ(take(logins, mine), "good_state");
-  EXPECT_EQ(take(logins, last, "corp", "b1", "10.0.0.9"), "good_state");
-  for (int i = 0; i < 1000; ++i) (void)logins.add(login("10.0.1." + std::to_string(i)));
-  EXPECT_LE(logins.size(), 100U);
 }
 
 }  // namespace
