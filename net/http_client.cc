@@ -72,6 +72,7 @@ struct HttpClient::Request {
   HostPort to;
   BootTime began;
   std::uint64_t look_up = 0;
+  std::unique_ptr<Timer> deadline;  // while the name is looked up; then it is curl's
   HttpReply reply;
   std::size_t head = 0;
   bool too_large = false;
@@ -115,12 +116,16 @@ std::string percent_encode(std::string_view text) {
   return out;
 }
 
-Result<std::unique_ptr<HttpClient>> HttpClient::open(Loop& loop, const FetchLimits& limits) {
+Result<std::unique_ptr<HttpClient>> HttpClient::open(Loop& loop, const FetchLimits& limits,
+                                                     std::unique_ptr<Resolver> resolver) {
   static const CURLcode initialised = curl_global_init(CURL_GLOBAL_DEFAULT);
   if (initialised != CURLE_OK) return Error::failure(curl_easy_strerror(initialised));
-  auto resolver = Resolver::open(loop);
-  if (!resolver) return resolver.error();
-  std::unique_ptr<HttpClient> client(new HttpClient(loop, limits, std::move(*resolver)));
+  if (!resolver) {
+    auto opened = Resolver::open(loop);
+    if (!opened) return opened.error();
+    resolver = std::move(*opened);
+  }
+  std::unique_ptr<HttpClient> client(new HttpClient(loop, limits, std::move(resolver)));
   if (client->multi_ == nullptr) return Error::failure("libcurl could not be started");
   return client;
 }
@@ -181,7 +186,14 @@ void HttpClient::fetch(HttpFetch what, Answer answer) {
         if (found) return start(id, *found);
         finish(id, FetchFault{FetchFault::Kind::unreachable, found.error().message});
       });
-  if (const auto still = requests_.find(id); still != requests_.end()) still->second->look_up = look_up;
+  const auto still = requests_.find(id);
+  if (still == requests_.end() || still->second->easy) return;  // the name was at hand
+  still->second->look_up = look_up;
+  still->second->deadline = std::make_unique<Timer>(loop_, [this, id] {
+    resolver_->cancel(requests_.at(id)->look_up);
+    finish(id, FetchFault{FetchFault::Kind::too_slow, "its name could not be looked up in time"});
+  });
+  still->second->deadline->once(limits_.total);
 }
 
 Status HttpClient::prepare(Request& r, const std::vector<IpAddress>& addresses) {
@@ -267,6 +279,7 @@ Status HttpClient::prepare(Request& r, const std::vector<IpAddress>& addresses) 
 
 void HttpClient::start(std::uint64_t id, const std::vector<IpAddress>& addresses) {
   Request& r = *requests_.at(id);
+  r.deadline.reset();
   if (const Status prepared = prepare(r, addresses); !prepared) {
     return finish(id, FetchFault{FetchFault::Kind::busy, prepared.error().message});
   }

@@ -64,7 +64,9 @@ class HttpClient {
  public:
   using Answer = std::function<void(std::variant<HttpReply, FetchFault>)>;
 
-  [[nodiscard]] static Result<std::unique_ptr<HttpClient>> open(Loop& loop, const FetchLimits& limits = {});
+  // With a resolver of its own, unless it is given one.
+  [[nodiscard]] static Result<std::unique_ptr<HttpClient>> open(Loop& loop, const FetchLimits& limits = {},
+                                                                std::unique_ptr<Resolver> resolver = nullptr);
   ~HttpClient();  // unanswered requests stay unanswered
   HttpClient(const HttpClient&) = delete;
   HttpClient& operator=(const HttpClient&) = delete;

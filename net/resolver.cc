@@ -40,7 +40,7 @@ struct Resolver::Question {
 
 Resolver::Resolver(Loop& loop) : loop_(loop), timer_(loop, [this] { process(ARES_SOCKET_BAD); }) {}
 
-Result<std::unique_ptr<Resolver>> Resolver::open(Loop& loop) {
+Result<std::unique_ptr<Resolver>> Resolver::open(Loop& loop, const std::string& servers) {
   static const int initialised = ares_library_init(ARES_LIB_INIT_ALL);
   if (initialised != ARES_SUCCESS) return Error::failure(ares_strerror(initialised));
   std::unique_ptr<Resolver> resolver(new Resolver(loop));
@@ -56,6 +56,10 @@ Result<std::unique_ptr<Resolver>> Resolver::open(Loop& loop) {
   if (status != ARES_SUCCESS) {
     resolver->channel_ = nullptr;
     return Error::failure(fmt::format("resolver: {}", ares_strerror(status)));
+  }
+  if (servers.empty()) return resolver;
+  if (const int set = ares_set_servers_ports_csv(resolver->channel_, servers.c_str()); set != ARES_SUCCESS) {
+    return Error::failure(fmt::format("resolver: {}: {}", servers, ares_strerror(set)));
   }
   return resolver;
 }

@@ -24,7 +24,8 @@ class Resolver {
   using Answer = std::function<void(Result<std::vector<IpAddress>>)>;
   static constexpr std::size_t kMostQuestions = 1024;
 
-  [[nodiscard]] static Result<std::unique_ptr<Resolver>> open(Loop& loop);
+  // `servers` are asked instead of the system's: "127.0.0.1:5353", several with commas between.
+  [[nodiscard]] static Result<std::unique_ptr<Resolver>> open(Loop& loop, const std::string& servers = {});
   ~Resolver();  // unanswered questions stay unanswered
   Resolver(const Resolver&) = delete;
   Resolver& operator=(const Resolver&) = delete;

@@ -12,6 +12,7 @@
 #include <fstream>
 #include <iterator>
 
+#include "base/fd.h"
 #include "net/http_client.h"
 #include "net/http_server.h"
 #include "net/stream.h"
@@ -200,6 +201,38 @@ TEST_F(HttpClientTest, SilenceEnds) {
   FetchLimits limits;
   limits.total = Millis(300);
   EXPECT_EQ(get({url("/never"), {}, "", ca}, limits), "too_slow");
+}
+
+// The deadline begins with the request, not when the name has been looked up.
+TEST_F(HttpClientTest, ASilentResolverEnds) {
+  const Fd silent(socket(AF_INET, SOCK_DGRAM, 0));
+  sockaddr_in at{};
+  at.sin_family = AF_INET;
+  at.sin_addr.s_addr = htonl(0x7f000001);
+  auto* raw = reinterpret_cast<sockaddr*>(&at);  // NOLINT: the socket API's own way
+  socklen_t length = sizeof at;
+  ASSERT_EQ(bind(silent.get(), raw, length), 0);
+  getsockname(silent.get(), raw, &length);
+  auto resolver = Resolver::open(loop, "127.0.0.1:" + std::to_string(ntohs(at.sin_port)));
+  ASSERT_TRUE(resolver.ok());
+  FetchLimits limits;
+  limits.total = Millis(200);
+  client = *HttpClient::open(loop, limits, *std::move(resolver));
+  std::string fault;
+  const auto ask = [&] {
+    client->fetch({"https://id.example./", {}, "", ca},
+                  [&](const std::variant<HttpReply, FetchFault>& result) {
+                    fault = to_text(std::get<FetchFault>(result).kind);
+                    loop.stop();
+                  });
+  };
+  ask();
+  loop.run();
+  EXPECT_EQ(fault, "too_slow");
+  fault.clear();
+  ask();
+  client.reset();  // and whoever leaves while a name is looked up is not answered
+  EXPECT_EQ(fault, "");
 }
 
 TEST_F(HttpClientTest, NobodyThere) {
