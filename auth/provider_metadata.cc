@@ -38,8 +38,14 @@ bool lists(const Json& object, std::string_view name, std::string_view word, boo
 }
 
 bool is_port(std::string_view text) {
-  return !text.empty() && text.size() <= 5 &&
-         std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
+  std::uint16_t port = 0;
+  const auto read = std::from_chars(text.data(), text.data() + text.size(), port);
+  return read.ec == std::errc() && read.ptr == text.data() + text.size() && port > 0;
+}
+
+// A trailing dot is another host to a browser and to a certificate than to the DNS.
+bool has_empty_label(std::string_view host) {
+  return host.starts_with('.') || host.ends_with('.') || host.find("..") != std::string_view::npos;
 }
 
 struct Authority {
@@ -60,7 +66,7 @@ std::optional<Authority> read_authority(std::string_view text) {
       return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
              c == '.';
     });
-    if (out.host.empty() || out.host.size() > 253 || !good) return std::nullopt;
+    if (out.host.empty() || out.host.size() > 253 || !good || has_empty_label(out.host)) return std::nullopt;
     text.remove_prefix(out.host.size());
   }
   if (text.empty()) return out;

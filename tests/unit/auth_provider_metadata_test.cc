@@ -58,14 +58,34 @@ TEST(ProviderMetadata, OnlyHttpsAddresses) {
   EXPECT_EQ(fault("{}"), "discovery_wrong_issuer");
   EXPECT_EQ(fault("<html>"), "discovery_malformed");
   for (const char* good : {"https://a.example", "https://a.example/", "https://a.example:8443/x?y=1",
-                           "https://[fd00::1]:1/x", "https://10.0.0.1/x"}) {
+                           "https://[fd00::1]:1/x", "https://10.0.0.1/x", "https://a.example:65535/"}) {
     EXPECT_TRUE(is_provider_url(good)) << good;
   }
-  for (const char* bad :
-       {"", "https://", "http://a.example/", "https:///x", "https://user@a.example/", "https://a.example#x",
-        "https://a.example/ x", "https://a.example/\r\nx", "https://a.example:/", "https://a.example:999999/",
-        "https://a\\b/", "https://[fd00::1", "https://[nonsense]/", "HTTPS://a.example/",
-        "https://a_b.example/"}) {
+  for (const char* bad : {"",
+                          "https://",
+                          "http://a.example/",
+                          "https:///x",
+                          "https://user@a.example/",
+                          "https://a.example#x",
+                          "https://a.example/ x",
+                          "https://a.example/\r\nx",
+                          "https://a.example:/",
+                          "https://a.example:999999/",
+                          "https://a\\b/",
+                          "https://[fd00::1",
+                          "https://[nonsense]/",
+                          "HTTPS://a.example/",
+                          "https://a_b.example/",
+                          "https://a.example:0/",
+                          "https://a.example:65536/",
+                          "https://a.example:+1/",
+                          "https://a.example:443x/",
+                          "https://a.example./",
+                          "https://./",
+                          "https://.a.example/",
+                          "https://a..example/",
+                          "https://:443/",
+                          "https://[]/"}) {
     EXPECT_FALSE(is_provider_url(bad)) << bad;
   }
   EXPECT_FALSE(is_provider_url("https://a.example/" + std::string(kLongestUrl, 'a')));
