@@ -130,11 +130,16 @@ void ProviderClient::keys(const Provider& provider, Answer<KeysPtr> answer) {
   const BootTime now = BootClock::now();
   if (kept.value && now < kept.until) return answer(kept.value);
   if (now < kept.fault_until) return answer(kept.fault);
+  ask_for_keys(known, std::move(answer));
+}
+
+void ProviderClient::ask_for_keys(const KnownPtr& known, Answer<KeysPtr> answer) {
+  auto& kept = known->keys;
   if (kept.waiting.size() >= kMostWaiting)
     return answer(cannot(FetchFault::Kind::busy, "too many wait for it"));
   kept.waiting.push_back(std::move(answer));
   if (kept.waiting.size() > 1) return;
-  metadata(provider, [this, known](std::variant<MetadataPtr, ProviderFault> result) {
+  metadata(known->provider, [this, known](std::variant<MetadataPtr, ProviderFault> result) {
     if (const auto* fault = std::get_if<ProviderFault>(&result)) return known->keys.settle(*fault);
     fetch_keys(known, std::get<MetadataPtr>(result)->jwks_uri);
   });
@@ -169,13 +174,14 @@ void ProviderClient::verify(const Provider& provider, const std::string& token, 
     if (fault != JwsFault::unknown_key || (!looking && now < known->look_after))
       return answer(fault_of(fault));
     if (!looking) known->look_after = now + kBetweenLooks;
-    known->keys.until = BootTime{};
-    keys(provider, [token, allowed, answer, fault_of](const std::variant<KeysPtr, ProviderFault>& second) {
-      if (const auto* failed = std::get_if<ProviderFault>(&second)) return answer(*failed);
-      auto again = std::get<KeysPtr>(second)->verify(token, allowed);
-      if (auto* jws = std::get_if<Jws>(&again)) return answer(std::move(*jws));
-      answer(fault_of(std::get<JwsFault>(again)));
-    });
+    // Beside the known ones, which others go on using.
+    ask_for_keys(known,
+                 [token, allowed, answer, fault_of](const std::variant<KeysPtr, ProviderFault>& second) {
+                   if (const auto* failed = std::get_if<ProviderFault>(&second)) return answer(*failed);
+                   auto again = std::get<KeysPtr>(second)->verify(token, allowed);
+                   if (auto* jws = std::get_if<Jws>(&again)) return answer(std::move(*jws));
+                   answer(fault_of(std::get<JwsFault>(again)));
+                 });
   });
 }
 

@@ -1,6 +1,7 @@
 // ProviderClient: what the portal asks OpenID providers: discovery, keys, tokens, userinfo. Answers that
 // change seldom are kept for an hour and asked for once at a time, however many wait; an unknown key makes it
-// look again once in a while, not once for each token that somebody makes up. A provider that is down, slow,
+// look again once in a while, not once for each token that somebody makes up, and the known ones stay good
+// until there are others. A provider that is down, slow,
 // huge or lying costs its own sign-ins and nothing else. Owned by the site (and by `provider test`); loop's
 // thread.
 #pragma once
@@ -75,6 +76,7 @@ class ProviderClient {
   explicit ProviderClient(std::unique_ptr<HttpClient> http) : http_(std::move(http)) {}
   KnownPtr known(const Provider& provider);
   void fetch(const KnownPtr& known, HttpFetch what, Answer<HttpReply> answer);
+  void ask_for_keys(const KnownPtr& known, Answer<KeysPtr> answer);
   void fetch_keys(const KnownPtr& known, const std::string& url);
 
   std::unordered_map<std::int64_t, KnownPtr> known_;

@@ -2,8 +2,6 @@
 // answer.
 #include <gtest/gtest.h>
 #include <netinet/in.h>
-#include <openssl/pem.h>
-#include <openssl/x509v3.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -13,6 +11,7 @@
 #include <iterator>
 
 #include "base/fd.h"
+#include "certificate_maker.h"
 #include "net/http_client.h"
 #include "net/http_server.h"
 #include "net/stream.h"
@@ -20,31 +19,6 @@
 
 namespace nightlatch {
 namespace {
-
-void write_certificate(const std::string& certificate, const std::string& key, const char* names) {
-  EVP_PKEY* pair = EVP_EC_gen("P-256");
-  X509* x = X509_new();
-  X509_set_version(x, 2);
-  X509_gmtime_adj(X509_getm_notBefore(x), -60);
-  X509_gmtime_adj(X509_getm_notAfter(x), 3600);
-  X509_set_pubkey(x, pair);
-  ASN1_INTEGER_set(X509_get_serialNumber(x), 1);
-  const unsigned char cn[] = "test";
-  X509_NAME_add_entry_by_txt(X509_get_subject_name(x), "CN", MBSTRING_ASC, cn, -1, -1, 0);
-  X509_set_issuer_name(x, X509_get_subject_name(x));
-  X509_EXTENSION* san = X509V3_EXT_conf_nid(nullptr, nullptr, NID_subject_alt_name, names);
-  X509_add_ext(x, san, -1);
-  X509_EXTENSION_free(san);
-  X509_sign(x, pair, EVP_sha256());
-  std::FILE* f = std::fopen(certificate.c_str(), "we");
-  PEM_write_X509(f, x);
-  std::fclose(f);
-  f = std::fopen(key.c_str(), "we");
-  PEM_write_PrivateKey(f, pair, nullptr, nullptr, 0, nullptr, nullptr);
-  std::fclose(f);
-  X509_free(x);
-  EVP_PKEY_free(pair);
-}
 
 class HttpClientTest : public ::testing::Test {
  protected:

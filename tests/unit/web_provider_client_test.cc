@@ -1,0 +1,153 @@
+// What providers are asked, and what becomes of it while they change their keys or are down: against a
+// provider on loopback that answers as each test says.
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <map>
+
+#include "certificate_maker.h"
+#include "jose_maker.h"
+#include "net/http_server.h"
+#include "net/stream.h"
+#include "net/tls_context.h"
+#include "web/provider_client.h"
+
+namespace nightlatch {
+namespace {
+
+struct Said {
+  int status = 200;
+  std::string body;
+  std::string type = "application/json";
+};
+
+class ProviderClientTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    std::string name = (std::filesystem::temp_directory_path() / "nl-provider-XXXXXX").string();
+    ASSERT_NE(mkdtemp(name.data()), nullptr);
+    folder_ = name;
+    write_certificate(folder_ / "c.pem", folder_ / "k.pem", "IP:127.0.0.1");
+    auto tls = TlsContext::load(folder_ / "c.pem", folder_ / "k.pem");
+    ASSERT_TRUE(tls.ok());
+    auto fd = listen_tcp({IpAddress::v4(0x7f000001), 0});
+    sockaddr_storage address{};
+    socklen_t length = sizeof address;
+    auto* raw = reinterpret_cast<sockaddr*>(&address);  // NOLINT: the socket API's own way
+    getsockname(fd->get(), raw, &length);
+    provider.issuer = "https://127.0.0.1:" + std::to_string(Endpoint::from_sockaddr(raw)->port);
+    server_ = std::make_unique<HttpServer>(loop, HttpServerLimits{});
+    server_->serve(std::move(*fd), *tls, [this](const HttpRequest& request, const HttpResponder& responder) {
+      ++hits[request.path];
+      if (request.path == held) {
+        waiting = responder;
+        loop.stop();
+        return;
+      }
+      responder.respond(response(says[request.path]));
+    });
+    std::ifstream file(folder_ / "c.pem");
+    provider.ca_pem = std::string(std::istreambuf_iterator<char>(file), {});
+    provider.name = "corp";
+    provider.id = ProviderId{1};
+    provider.client_id = "gate";
+    provider.algorithms = {"ES256"};
+    const std::string& at = provider.issuer;
+    says["/.well-known/openid-configuration"].body =
+        R"({"issuer":")" + at + R"(","authorization_endpoint":")" + at + R"(/auth","token_endpoint":")" + at +
+        R"(/token","jwks_uri":")" + at + R"(/jwks","userinfo_endpoint":")" + at + R"(/userinfo"})";
+    publish({"1"});
+    client = *ProviderClient::open(loop);
+  }
+  void TearDown() override {
+    client.reset();
+    waiting.reset();
+    server_.reset();
+    EXPECT_EQ(loop.close_now(), 0) << "a handle was left";
+    std::filesystem::remove_all(folder_);
+  }
+
+  static HttpResponse response(const Said& said) {
+    HttpResponse out;
+    out.status = said.status;
+    out.headers = {{"Content-Type", said.type}};
+    out.body = said.body;
+    return out;
+  }
+  void publish(const std::vector<std::string>& ids) {
+    std::string keys;
+    for (const std::string& id : ids)
+      keys += (keys.empty() ? "" : ",") + key.jwk(R"("kid":")" + id + R"(",)");
+    says["/jwks"] = {200, R"({"keys":[)" + keys + "]}"};
+  }
+  [[nodiscard]] std::string token(const std::string& id, const std::string& payload = "{}") const {
+    return key.sign("ES256", R"({"alg":"ES256","kid":")" + id + R"("})", payload);
+  }
+  // Answers into `out` and stops the loop: "ok", or the fault's reason.
+  void verify(const std::string& id, std::string& out) {
+    client->verify(provider, token(id), [this, &out](const std::variant<Jws, ProviderFault>& result) {
+      const auto* fault = std::get_if<ProviderFault>(&result);
+      out = fault == nullptr ? "ok" : fault->reason;
+      loop.stop();
+    });
+  }
+  std::string verified(const std::string& id) {
+    std::string out;
+    verify(id, out);
+    while (out.empty()) loop.run();
+    return out;
+  }
+
+  Loop loop;
+  jose::SigningKey key = jose::SigningKey::ec("P-256", 32);
+  Provider provider;
+  std::unique_ptr<ProviderClient> client;
+  std::map<std::string, Said> says;
+  std::map<std::string, int> hits;
+  std::string held;  // a path whose request waits
+  std::optional<HttpResponder> waiting;
+
+ private:
+  std::filesystem::path folder_;
+  std::unique_ptr<HttpServer> server_;
+};
+
+TEST_F(ProviderClientTest, KeysThatChangedAreFoundAndMadeUpOnesAreNotLookedForAgain) {
+  EXPECT_EQ(verified("1"), "ok");
+  publish({"2"});
+  EXPECT_EQ(verified("2"), "ok");
+  EXPECT_EQ(hits["/jwks"], 2);
+  for (int i = 0; i < 10; ++i) EXPECT_EQ(verified("made-up"), "unknown_key");
+  EXPECT_EQ(hits["/jwks"], 2);
+}
+
+TEST_F(ProviderClientTest, ALookThatFailsLosesNoKeys) {
+  EXPECT_EQ(verified("1"), "ok");
+  says["/jwks"] = {503, "{}"};
+  EXPECT_EQ(verified("made-up"), "cannot_verify_failed");
+  EXPECT_EQ(verified("1"), "ok") << "the known keys are still good";
+  EXPECT_EQ(hits["/jwks"], 2);
+}
+
+TEST_F(ProviderClientTest, NobodyWaitsForALookForSomebodyElsesKey) {
+  EXPECT_EQ(verified("1"), "ok");
+  held = "/jwks";
+  publish({"1", "2"});
+  std::string late;
+  verify("2", late);
+  while (!waiting) loop.run();
+  std::string meanwhile;
+  verify("1", meanwhile);
+  EXPECT_EQ(meanwhile, "ok") << "at once";
+  EXPECT_EQ(late, "");
+  waiting->respond(response(says["/jwks"]));
+  while (late.empty()) loop.run();
+  EXPECT_EQ(late, "ok");
+}
+
+}  // namespace
+}  // namespace nightlatch
