@@ -56,8 +56,8 @@ std::string PendingLogins::add(PendingLogin login) {
   return state;
 }
 
-PendingLogins::Check PendingLogins::take(std::string_view state, const std::string& provider,
-                                         std::string_view browser, std::string_view source,
+PendingLogins::Check PendingLogins::take(std::string_view state, ProviderId provider,
+                                         std::string_view browser, const FromThere& from_there,
                                          PendingLogin& out) {
   if (state.empty()) return Check::missing;
   const auto it =
@@ -66,7 +66,7 @@ PendingLogins::Check PendingLogins::take(std::string_view state, const std::stri
   Entry& entry = *it;
   if (entry.login.browser.empty() || !equal_constant_time(entry.login.browser, browser))
     return Check::other_browser;
-  if (entry.login.source != source) return Check::other_device;
+  if (!from_there(entry.login.source)) return Check::other_device;
   if (entry.login.provider != provider) return Check::other_provider;
   if (entry.used) return Check::used;
   if (now_() >= entry.ends) return Check::stale;

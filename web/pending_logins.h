@@ -12,11 +12,12 @@
 
 #include "auth/id_token.h"
 #include "base/time.h"
+#include "store/providers.h"
 
 namespace nightlatch {
 
 struct PendingLogin {
-  std::string provider;         // its name
+  ProviderId provider{};        // not its name, which another may have by now
   std::string nonce, verifier;  // OpenID Connect Core section 3.1.2.1, RFC 7636
   std::string browser;          // the form cookie of the browser that began it
   std::string source;           // the device: its MAC or address
@@ -50,8 +51,10 @@ class PendingLogins {
     other_device
   };
   // `good` once; then the login is in `out`. One that is somebody else's stays for whom it belongs to.
-  [[nodiscard]] Check take(std::string_view state, const std::string& provider, std::string_view browser,
-                           std::string_view source, PendingLogin& out);
+  // `from_there` says whether who is back is the device of this source: it may come by another address.
+  using FromThere = std::function<bool(const std::string& source)>;
+  [[nodiscard]] Check take(std::string_view state, ProviderId provider, std::string_view browser,
+                           const FromThere& from_there, PendingLogin& out);
   [[nodiscard]] std::size_t size() const { return logins_.size(); }
 
  private:

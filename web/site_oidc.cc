@@ -115,7 +115,7 @@ void Site::oidc_start(const VisitPtr& v, const Provider& provider) {
   if (!hold) return unavailable(v, hold.error());
   const Need terms = need_of(*v, *hold, provider);
   PendingLogin login;
-  login.provider = provider.name;
+  login.provider = provider.id;
   login.nonce = random_token(24);
   login.verifier = random_token(32);
   login.browser = v->form_cookie;
@@ -180,8 +180,9 @@ void Site::oidc_callback(const VisitPtr& v, const Provider& provider) {
   r->provider = provider;
   const auto query = FormFields::parse(v->request.query);
   if (!query) return show_error(v, 400);
-  const auto check = oidc_->pending.take(query->get("state"), provider.name, v->form_cookie,
-                                         source_text(v->place), r->login);
+  const auto check = oidc_->pending.take(
+      query->get("state"), provider.id, v->form_cookie,
+      [&v](const std::string& source) { return same_device(*v, source); }, r->login);
   if (check != PendingLogins::Check::good) {
     return oidc_refuse(v, provider, {}, {std::string(to_text(check)), "what came back was not awaited here"});
   }
