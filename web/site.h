@@ -234,6 +234,7 @@ class Site {
                         PendingLogin login);
   [[nodiscard]] std::string redirect_uri(const Provider& provider) const;
   void oidc_callback(const VisitPtr& v, const Provider& provider);
+  void oidc_wait(const VisitPtr& v, const Provider& provider);
   void oidc_exchange(const OidcReturnPtr& r, const std::string& code);
   void oidc_verify(const OidcReturnPtr& r, const std::string& id_token);
   void oidc_profile(const OidcReturnPtr& r);
@@ -245,7 +246,8 @@ class Site {
                   const std::string& user = {});
   void oidc_refuse(const VisitPtr& v, const Provider& provider, const Onward& onward,
                    const ProviderFault& fault);
-  // site_oidc_refusals.cc: oidc_stranger(), oidc_too_old(), oidc_audit(), oidc_refuse(), learn_hosts()
+  // site_oidc_refusals.cc: oidc_stranger(), oidc_too_old(), oidc_audit(), oidc_refuse(), oidc_wait(),
+  // learn_hosts()
   // site_oidc_logout.cc
   void oidc_sign_out(const VisitPtr& v, const Provider& provider);
   void oidc_logout(const VisitPtr& v, const Provider& provider);

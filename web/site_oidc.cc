@@ -180,10 +180,17 @@ void Site::oidc_callback(const VisitPtr& v, const Provider& provider) {
   r->provider = provider;
   const auto query = FormFields::parse(v->request.query);
   if (!query) return show_error(v, 400);
+  r->source = throttle_source(v->place);
+  auto admission = oidc_->returns.admit(r->source);
+  if (!admission.decision.allowed) return throttled(v, {}, admission.decision);
+  if (!admission.place) return oidc_wait(v, provider);
+  r->place = std::move(admission.place);
   const auto check = oidc_->pending.take(
       query->get("state"), provider.id, v->form_cookie,
       [&v](const std::string& source) { return same_device(*v, source); }, r->login);
   if (check != PendingLogins::Check::good) {
+    // Any page may lead a browser here with a state of its making: that costs nothing, and stops nobody.
+    oidc_->returns.good(r->source);
     return oidc_refuse(v, provider, {}, {std::string(to_text(check)), "what came back was not awaited here"});
   }
   const std::string code(query->get("code"));
@@ -191,8 +198,10 @@ void Site::oidc_callback(const VisitPtr& v, const Provider& provider) {
   const std::string error(query->get("error"));
   oidc_->client->metadata(
       provider, [=, this](const std::variant<ProviderClient::MetadataPtr, ProviderFault>& known) {
-        if (const auto* fault = std::get_if<ProviderFault>(&known))
+        if (const auto* fault = std::get_if<ProviderFault>(&known)) {
+          if (fault->no_answer()) oidc_->returns.good(r->source);
           return oidc_refuse(v, provider, r->onward(), *fault);
+        }
         const ProviderMetadata& at = *std::get<ProviderClient::MetadataPtr>(known);
         // RFC 9207 section 2.4: an answer of another provider, mixed up with this one's.
         if (iss.empty() ? at.says_iss : iss != provider.issuer) {
@@ -252,7 +261,10 @@ void Site::oidc_verify(const OidcReturnPtr& r, const std::string& id_token) {
       return oidc_refuse(r->v, p, r->onward(), {std::string(to_text(*fault)), "the ID token is not right"});
     }
     r->claims = std::move(std::get<IdClaims>(checked));
-    if (too_old(r->claims.authenticated, r->login.wanted, r->login.asked, now)) return oidc_too_old(r, now);
+    if (too_old(r->claims.authenticated, r->login.wanted, r->login.asked, now)) {
+      oidc_->returns.good(r->source);  // the next step is to sign in anew
+      return oidc_too_old(r, now);
+    }
     oidc_profile(r);
   });
 }
@@ -317,10 +329,11 @@ void Site::oidc_arrive(const OidcReturnPtr& r) {
                .onward = r->onward(),
                .recorded =
                    [this, r, person] {
+                     oidc_->returns.good(r->source);
                      const bool created = person->kind == ArrivedPerson::Kind::created;
                      if (created || person->groups_left_out > 0) oidc_tell(r, *person);
                    },
-               .undone = [] {},
+               .undone = [this, r] { oidc_->returns.good(r->source); },
                .refused = [this, r, person] { oidc_stranger(r, *person); }});
 }
 

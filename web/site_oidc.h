@@ -8,6 +8,7 @@
 
 #include "web/pending_logins.h"
 #include "web/provider_client.h"
+#include "web/return_desk.h"
 #include "web/site.h"
 
 namespace nightlatch {
@@ -15,11 +16,14 @@ namespace nightlatch {
 struct Site::Oidc {
   std::unique_ptr<ProviderClient> client;  // nullptr: there is no resolver here, and nothing can be asked
   PendingLogins pending;
+  ReturnDesk returns;
 };
 
 // One browser on its way back from a provider.
 struct Site::OidcReturn {
   VisitPtr v;
+  std::string source;           // throttle_source()
+  std::shared_ptr<void> place;  // of the ReturnDesk
   Provider provider;
   PendingLogin login;
   IdClaims claims;

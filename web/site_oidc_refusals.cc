@@ -104,6 +104,22 @@ void Site::learn_hosts(const Provider& provider, const ProviderMetadata& at) {
     log_warning("{}: its hosts could not be written down, too much waits for the store", provider.name);
 }
 
+// Others from here are on their way back at this moment. The state is not used up: the browser asks again by
+// itself.
+void Site::oidc_wait(const VisitPtr& v, const Provider& provider) {
+  oidc_audit(v, provider, {"too_many_at_once", "others from here are being signed in"});
+  MessagePage page;
+  page.status = 429;
+  page.heading = "One moment";
+  page.paragraphs = {"Others are being signed in from here. Your browser tries again by itself."};
+  page.facts = {
+      {"reason", "too_many_at_once"}, {"provider", provider.name}, {"retry_after_s", std::int64_t{1}}};
+  HttpResponse response = show(v->frame, page);
+  response.headers.emplace_back("Retry-After", "1");
+  if (v->frame.format == Format::html) response.headers.emplace_back("Refresh", "1");
+  respond(v, std::move(response));
+}
+
 // "Cannot verify" is not "expired": nothing about anybody's sessions has changed (semantics 14).
 void Site::oidc_refuse(const VisitPtr& v, const Provider& provider, const Onward& onward,
                        const ProviderFault& fault) {

@@ -1,4 +1,5 @@
 """A rogue OpenID provider: every lie is refused under its own name, and nothing is stored."""
+import concurrent.futures
 import json
 import re
 import time
@@ -82,9 +83,11 @@ LIES = {
 
 
 def test_every_lie_has_its_name_and_is_refused(office, rogue):
-    browser = Browser(office.alice)
+    # From two machines: a source of twenty of them has to wait.
+    browsers = [Browser(office.alice), Browser(office.bob)]
     expected = []
-    for name, lie in LIES.items():
+    for i, (name, lie) in enumerate(LIES.items()):
+        browser = browsers[i % 2]
         sent = begin(office, browser)
         rogue.tell(nonce=sent["nonce"], **lie)
         began = time.monotonic()
@@ -97,6 +100,7 @@ def test_every_lie_has_its_name_and_is_refused(office, rogue):
         nothing_stored(office)
     until(lambda: refusals(office) == expected, 5, "each in the log")
     # The truth, by the same way.
+    browser = browsers[0]
     sent = begin(office, browser)
     rogue.tell(nonce=sent["nonce"])
     assert come_back(browser, state=sent["state"]).status == 200
@@ -140,6 +144,47 @@ def test_the_issuer_of_the_answer(office, rogue):
     sent = begin(office, browser)
     assert json.loads(come_back(browser, state=sent["state"], code=None).body)["reason"] == "missing_code"
     nothing_stored(office)
+
+
+def test_who_comes_back_in_vain_costs_the_provider_little(office, rogue):
+    guesser, other = Browser(office.alice), Browser(office.bob)
+
+    def guess():
+        sent = begin(office, guesser)
+        rogue.tell(nonce=sent["nonce"], at={"/token": 400})
+        return come_back(guesser, state=sent["state"])
+    for _ in range(20):
+        # Any page can lead a browser here: what was not awaited is refused, and stops nobody.
+        assert json.loads(come_back(guesser, state="made-up").body)["reason"] == "unknown_state"
+        assert json.loads(guess().body)["reason"] == "code_refused"
+    rogue.tell(hits=1)
+    stopped = guess()
+    assert stopped.status == 429 and json.loads(stopped.body)["retry_after_s"] > 500, stopped
+    assert "/token" not in rogue.tell(hits=1)
+    office.logged(lambda row: row.get("event") == "sign_in.throttled")
+    sent = begin(office, other)
+    rogue.tell(nonce=sent["nonce"])
+    assert come_back(other, state=sent["state"]).status == 200, "another machine is nobody's guesser"
+
+
+def test_two_of_one_machine_come_back_at_once_and_a_third_waits(office, rogue):
+    browsers = [Browser(office.alice) for _ in range(3)]
+    sent = [begin(office, browser) for browser in browsers]
+    rogue.tell(at={"/token": "silent"})
+    asked = 0
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        slow = [pool.submit(come_back, browser, state=one["state"]) for browser, one in zip(browsers[:2], sent[:2])]
+
+        def both_asked():
+            nonlocal asked
+            asked += rogue.tell(hits=1).get("/token", 0)
+            return asked == 2
+        until(both_asked, 5, "both are being asked about")
+        third = come_back(browsers[2], state=sent[2]["state"])
+        assert third.status == 429 and json.loads(third.body)["reason"] == "too_many_at_once", third
+        rogue.tell(nonce=sent[2]["nonce"])
+        assert all(json.loads(reply.result().body)["reason"] == "cannot_verify_failed" for reply in slow)
+    assert come_back(browsers[2], state=sent[2]["state"]).status == 200, "its state was not used up"
 
 
 def test_discovery_of_another_issuer_and_what_the_provider_is_asked(office, rogue):

@@ -19,6 +19,7 @@ const hashed = (alg) => `sha${alg.slice(2)}`;
 
 let order = {};
 let hits = {};
+const silent = [];  // answers that wait for the next order
 
 function sign(alg, key, input) {
   if (alg === 'none') return '';
@@ -85,7 +86,7 @@ const server = https.createServer({ cert: fs.readFileSync(certFile), key: fs.rea
   request.resume();
   const how = order.at?.[path];
   if (how === 'huge' || how === 'drip') return pour(response, how);
-  if (how === 'silent') return undefined;
+  if (how === 'silent') return silent.push(response);
   if (typeof how === 'number') return response.writeHead(how, { location: `${issuer}/elsewhere` }).end('{}');
   if (typeof how === 'string') return response.writeHead(200).end(how);
   if (!paths[path]) return response.writeHead(404).end();
@@ -102,6 +103,7 @@ readline.createInterface({ input: process.stdin }).on('line', (line) => {
     return;
   }
   order = said;
+  for (const response of silent.splice(0)) response.writeHead(500).end('{}');
   const answer = said.logout ? token({ iss: issuer, aud: 'gate', iat: '+0', exp: '+120', jti: said.logout, sub: 'alice-1',
                                        events: { 'http://schemas.openid.net/event/backchannel-logout': {} } }, 'logout+jwt')
                              : 'ok';
