@@ -237,7 +237,7 @@ void Site::audit_refusal(const Visit& v, AuditEvent e) {
 
 // The store is busy, full or gone: nothing was written, and nothing is claimed.
 void Site::unavailable(const VisitPtr& v, const Error& why) const {
-  log_warning("{} {}: {}", v->request.method, v->request.path, why.message);
+  if (warnings_.worth(why.message)) log_warning("{} {}: {}", v->request.method, v->request.path, why.message);
   MessagePage page;
   page.status = 503;
   page.tone = MessagePage::Tone::bad;

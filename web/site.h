@@ -289,7 +289,8 @@ class Site {
   OfficeReader& reader_;
   StoreWriter& writer_;
   AuditWriter& audit_;
-  Seldom refusals_{20, Millis(60'000)};  // audit rows of one reason and source
+  Seldom refusals_{20, Millis(60'000)};         // audit rows of one reason and source
+  mutable Seldom warnings_{5, Millis(60'000)};  // of one text
   Throttle throttle_;
   Throttle code_throttle_;     // of codes: whoever is asked for one has proven something already
   Throttle passkey_throttle_;  // anybody may send one, and none can be guessed: it never stops a code
