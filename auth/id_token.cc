@@ -58,7 +58,10 @@ Moment moment(const Json& object, std::string_view name) {
   return {from_ms(static_cast<std::int64_t>(std::floor(seconds * 1000)))};
 }
 
-std::optional<ClaimFault> check_audience(const Json& claims, const std::string& client_id) {
+// Only an ID token has to say which of several it was made for (Core section 3.1.3.7); where something else
+// says so, it must be right.
+enum class Azp : std::uint8_t { needed, optional };
+std::optional<ClaimFault> check_audience(const Json& claims, const std::string& client_id, Azp wanted) {
   const Json* audience = member(claims, "aud");
   if (audience == nullptr) return ClaimFault::wrong_audience;
   bool ours = is_text(*audience, client_id);
@@ -73,7 +76,8 @@ std::optional<ClaimFault> check_audience(const Json& claims, const std::string& 
   }
   if (!ours) return ClaimFault::wrong_audience;
   const Json* azp = member(claims, "azp");
-  if (azp == nullptr ? several : !is_text(*azp, client_id)) return ClaimFault::wrong_azp;
+  if (azp == nullptr ? several && wanted == Azp::needed : !is_text(*azp, client_id))
+    return ClaimFault::wrong_azp;
   return std::nullopt;
 }
 
@@ -106,6 +110,8 @@ std::variant<Profile, ClaimFault> read_profile(const Json& claims, const std::st
   Profile profile;
   profile.preferred_username = plain(member(claims, "preferred_username")).value_or("");
   profile.email = plain(member(claims, "email")).value_or("");
+  const Json* verified = member(claims, "email_verified");
+  profile.email_verified = verified != nullptr && verified->is_boolean() && verified->get<bool>();
   if (groups_claim.empty()) return profile;
   const Json* elsewhere = member(claims, "_claim_names");
   if (elsewhere != nullptr && elsewhere->is_object() && elsewhere->contains(groups_claim)) {
@@ -168,7 +174,7 @@ std::variant<IdClaims, ClaimFault> check_id_token(const Jws& token, const IdToke
   if (!claims) return ClaimFault::malformed;
   const Json* issuer = member(*claims, "iss");
   if (issuer == nullptr || !is_text(*issuer, question.issuer)) return ClaimFault::wrong_issuer;
-  if (const auto fault = check_audience(*claims, question.client_id)) return *fault;
+  if (const auto fault = check_audience(*claims, question.client_id, Azp::needed)) return *fault;
   if (const auto fault = check_times(*claims, question.asked, now)) return *fault;
   const Json* nonce = member(*claims, "nonce");
   if (nonce == nullptr || !nonce->is_string() || question.nonce.empty() ||
@@ -207,6 +213,21 @@ std::variant<Profile, ClaimFault> read_userinfo(std::string_view json, const std
   return read_profile(*claims, groups_claim);
 }
 
+std::optional<ClaimFault> check_signed_userinfo(const Jws& token, const std::string& issuer,
+                                                const std::string& client_id) {
+  const auto claims = read_object(token.payload);
+  if (!claims) return ClaimFault::malformed;
+  const Json* iss = member(*claims, "iss");
+  if (iss != nullptr && !is_text(*iss, issuer)) return ClaimFault::wrong_issuer;
+  if (member(*claims, "aud") == nullptr) return std::nullopt;
+  return check_audience(*claims, client_id, Azp::optional);
+}
+
+std::string account_name(const Profile& profile) {
+  if (!profile.preferred_username.empty()) return lower(profile.preferred_username);
+  return profile.email_verified ? lower(profile.email.substr(0, profile.email.find('@'))) : std::string();
+}
+
 bool too_old(WallTime authenticated, const Freshness& wanted, WallTime asked, WallTime now) {
   if (wanted.anew && authenticated + kClockLeeway < asked) return true;
   return wanted.max_age && now - authenticated >= *wanted.max_age;
@@ -239,7 +260,7 @@ std::variant<LogoutClaims, ClaimFault> check_logout_token(const Jws& token, cons
   if (!claims) return ClaimFault::malformed;
   const Json* iss = member(*claims, "iss");
   if (iss == nullptr || !is_text(*iss, issuer)) return ClaimFault::wrong_issuer;
-  if (const auto fault = check_audience(*claims, client_id)) return *fault;
+  if (const auto fault = check_audience(*claims, client_id, Azp::optional)) return *fault;
   if (const auto fault = check_times(*claims, now - kLogoutLifetime, now)) return *fault;
   const Json* events = member(*claims, "events");
   const Json* event = events == nullptr || !events->is_object()

@@ -52,8 +52,13 @@ enum class ClaimFault : std::uint8_t {
 // kLongestClaim bytes is left out.
 struct Profile {
   std::string preferred_username, email;
+  bool email_verified = false;
   std::optional<std::vector<std::string>> groups;  // nothing: the claim is not there
 };
+
+// What somebody with this profile would be called here, in lower case: by the preferred name, or else by what
+// is before the '@' of an e-mail address that the provider has verified. Empty: by nothing.
+[[nodiscard]] std::string account_name(const Profile& profile);
 
 struct IdClaims {
   std::string subject;
@@ -77,6 +82,9 @@ struct IdTokenQuestion {
 [[nodiscard]] std::variant<Profile, ClaimFault> read_userinfo(std::string_view json,
                                                               const std::string& subject,
                                                               const std::string& groups_claim);
+// What a signed userinfo says of whom it is from and for (Core section 5.3.2), where it does.
+[[nodiscard]] std::optional<ClaimFault> check_signed_userinfo(const Jws& token, const std::string& issuer,
+                                                              const std::string& client_id);
 
 // How recent an authentication has to be. `anew` asks for one made after the question (prompt=login).
 struct Freshness {

@@ -218,6 +218,19 @@ void ProviderClient::exchange(const Provider& provider, const CodeExchange& exch
   });
 }
 
+void ProviderClient::verify_userinfo(const Provider& provider, const std::string& token,
+                                     const Answer<std::string>& answer) {
+  verify(provider, token, [provider, answer](std::variant<Jws, ProviderFault> verified) {
+    if (const auto* fault = std::get_if<ProviderFault>(&verified)) return answer(*fault);
+    auto& jws = std::get<Jws>(verified);
+    if (const auto fault = check_signed_userinfo(jws, provider.issuer, provider.client_id)) {
+      return answer(
+          ProviderFault{std::string(to_text(*fault)), "the signed userinfo is not for this client"});
+    }
+    answer(std::move(jws.payload));
+  });
+}
+
 void ProviderClient::userinfo(const Provider& provider, const std::string& access_token,
                               Answer<std::string> answer) {
   metadata(provider,
@@ -228,12 +241,16 @@ void ProviderClient::userinfo(const Provider& provider, const std::string& acces
                return answer(ProviderFault{"no_userinfo", "the provider has no userinfo"});
              HttpFetch what{.url = at.userinfo_endpoint};
              what.headers.push_back("Authorization: Bearer " + access_token);
-             fetch(known(provider), std::move(what), [answer](std::variant<HttpReply, ProviderFault> got) {
-               if (const auto* fault = std::get_if<ProviderFault>(&got)) return answer(*fault);
-               auto& reply = std::get<HttpReply>(got);
-               if (reply.status != 200) return answer(odd_status(reply.status, "the userinfo endpoint"));
-               answer(std::move(reply.body));
-             });
+             fetch(known(provider), std::move(what),
+                   [this, provider, answer](std::variant<HttpReply, ProviderFault> got) {
+                     if (const auto* fault = std::get_if<ProviderFault>(&got)) return answer(*fault);
+                     auto& reply = std::get<HttpReply>(got);
+                     if (reply.status != 200)
+                       return answer(odd_status(reply.status, "the userinfo endpoint"));
+                     if (reply.type == "application/jwt")
+                       return verify_userinfo(provider, reply.body, answer);
+                     answer(std::move(reply.body));
+                   });
            });
 }
 

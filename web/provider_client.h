@@ -48,6 +48,7 @@ class ProviderClient {
   // Checks the signature, by the algorithms that the provider may use; looks for new keys once.
   void verify(const Provider& provider, const std::string& token, Answer<Jws> answer);
   void exchange(const Provider& provider, const CodeExchange& exchange, Answer<TokenAnswer> answer);
+  // JSON; what came signed has been verified.
   void userinfo(const Provider& provider, const std::string& access_token, Answer<std::string> answer);
   // Told of each discovery document that was read.
   void on_metadata(std::function<void(const Provider&, const ProviderMetadata&)> told) {
@@ -76,6 +77,7 @@ class ProviderClient {
   explicit ProviderClient(std::unique_ptr<HttpClient> http) : http_(std::move(http)) {}
   KnownPtr known(const Provider& provider);
   void fetch(const KnownPtr& known, HttpFetch what, Answer<HttpReply> answer);
+  void verify_userinfo(const Provider& provider, const std::string& token, const Answer<std::string>& answer);
   void ask_for_keys(const KnownPtr& known, Answer<KeysPtr> answer);
   void fetch_keys(const KnownPtr& known, const std::string& url);
 

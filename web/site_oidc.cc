@@ -273,7 +273,7 @@ void Site::oidc_verify(const OidcReturnPtr& r, const std::string& id_token) {
 void Site::oidc_profile(const OidcReturnPtr& r) {
   const Profile& known = r->claims.profile;
   const bool groups = !r->provider.groups_claim.empty() && !known.groups;
-  const bool name = r->provider.create_users && known.preferred_username.empty() && known.email.empty();
+  const bool name = r->provider.create_users && account_name(known).empty();
   if (!groups && !name) return oidc_arrive(r);
   oidc_->client->userinfo(
       r->provider, r->access_token, [this, r](const std::variant<std::string, ProviderFault>& got) {
@@ -291,7 +291,10 @@ void Site::oidc_profile(const OidcReturnPtr& r) {
           Profile& profile = r->claims.profile;
           if (profile.preferred_username.empty())
             profile.preferred_username = std::move(more.preferred_username);
-          if (profile.email.empty()) profile.email = std::move(more.email);
+          if (!profile.email_verified) {
+            profile.email = std::move(more.email);
+            profile.email_verified = more.email_verified;
+          }
           if (!profile.groups) profile.groups = std::move(more.groups);
         }
         oidc_arrive(r);
@@ -304,8 +307,7 @@ void Site::oidc_arrive(const OidcReturnPtr& r) {
   ArrivingPerson arriving;
   arriving.subject = r->claims.subject;
   const Profile& profile = r->claims.profile;
-  arriving.wanted_name =
-      lower(profile.preferred_username.empty() ? profile.email : profile.preferred_username);
+  arriving.wanted_name = account_name(profile);
   arriving.session = r->claims.session;
   // Groups that the provider does not speak of are groups that nobody is in.
   if (!r->provider.groups_claim.empty())

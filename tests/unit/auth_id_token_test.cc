@@ -200,6 +200,34 @@ TEST(Userinfo, IsAboutTheSamePerson) {
   EXPECT_EQ(read("alice"), "malformed_claims");
 }
 
+TEST(Userinfo, WhereItIsSignedItIsForThisClient) {
+  const auto check = [](const char* payload) {
+    const auto fault =
+        check_signed_userinfo({payload, JwsAlgorithm::rs256, ""}, "https://id.example", "gate");
+    return fault ? std::string(to_text(*fault)) : "ok";
+  };
+  EXPECT_EQ(check(R"({"sub":"s-1"})"), "ok");
+  EXPECT_EQ(check(R"({"sub":"s-1","iss":"https://id.example","aud":"gate"})"), "ok");
+  EXPECT_EQ(check(R"({"sub":"s-1","iss":"https://id.example","aud":["other","gate"]})"), "ok");
+  EXPECT_EQ(check(R"({"sub":"s-1","iss":"https://evil.example","aud":"gate"})"), "wrong_issuer");
+  EXPECT_EQ(check(R"({"sub":"s-1","iss":"https://id.example","aud":"other"})"), "wrong_audience");
+  EXPECT_EQ(check("[]"), "malformed_claims");
+}
+
+TEST(Userinfo, OnlyAVerifiedAddressIsAName) {
+  const auto name = [](const char* more) {
+    const auto result = read_userinfo(std::string(R"({"sub":"s-1")") + more + "}", "s-1", "");
+    return account_name(std::get<Profile>(result));
+  };
+  EXPECT_EQ(name(R"(,"preferred_username":"Alice","email":"a@example.com","email_verified":true)"), "alice");
+  EXPECT_EQ(name(R"(,"email":"Alice@example.com","email_verified":true)"), "alice");
+  EXPECT_EQ(name(R"(,"email":"alice@example.com","email_verified":false)"), "");
+  EXPECT_EQ(name(R"(,"email":"alice@example.com","email_verified":"true")"), "");
+  EXPECT_EQ(name(R"(,"email":"alice@example.com")"), "");
+  EXPECT_EQ(name(R"(,"email":"@example.com","email_verified":true)"), "");
+  EXPECT_EQ(name(""), "");
+}
+
 TEST(LogoutToken, EachThingThatIsWrongHasItsName) {
   const Claims good{{"iss", R"("https://id.example")"},
                     {"aud", R"("gate")"},
@@ -223,6 +251,9 @@ TEST(LogoutToken, EachThingThatIsWrongHasItsName) {
   EXPECT_EQ(check("sub", ""), "missing_who");
   EXPECT_EQ(check("iss", R"("https://evil.example")"), "wrong_issuer");
   EXPECT_EQ(check("aud", R"("other")"), "wrong_audience");
+  EXPECT_EQ(check("aud", R"(["other","gate"])"), "ok s-1") << "several, without an azp";
+  EXPECT_EQ(check("aud", R"(["other","third"])"), "wrong_audience");
+  EXPECT_EQ(check("azp", R"("other")"), "wrong_azp");
   EXPECT_EQ(check("exp", ""), "missing_exp");
   EXPECT_EQ(check("exp", number(kNowS - 60)), "token_expired");
   EXPECT_EQ(check("iat", ""), "missing_iat");

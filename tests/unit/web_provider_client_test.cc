@@ -101,6 +101,16 @@ class ProviderClientTest : public ::testing::Test {
     while (out.empty()) loop.run();
     return out;
   }
+  std::string userinfo() {
+    std::string out;
+    client->userinfo(provider, "access-1", [&](const std::variant<std::string, ProviderFault>& result) {
+      const auto* fault = std::get_if<ProviderFault>(&result);
+      out = fault == nullptr ? std::get<std::string>(result) : fault->reason;
+      loop.stop();
+    });
+    while (out.empty()) loop.run();
+    return out;
+  }
 
   Loop loop;
   jose::SigningKey key = jose::SigningKey::ec("P-256", 32);
@@ -147,6 +157,18 @@ TEST_F(ProviderClientTest, NobodyWaitsForALookForSomebodyElsesKey) {
   waiting->respond(response(says["/jwks"]));
   while (late.empty()) loop.run();
   EXPECT_EQ(late, "ok");
+}
+
+TEST_F(ProviderClientTest, SignedUserinfoIsVerified) {
+  says["/userinfo"].body = R"({"sub":"s-1"})";
+  EXPECT_EQ(userinfo(), R"({"sub":"s-1"})");
+  const std::string claims = R"({"sub":"s-1","iss":")" + provider.issuer + R"(","aud":"gate"})";
+  says["/userinfo"] = {200, token("1", claims), "application/jwt"};
+  EXPECT_EQ(userinfo(), claims);
+  says["/userinfo"].body.back() = says["/userinfo"].body.back() == 'A' ? 'Q' : 'A';
+  EXPECT_EQ(userinfo(), "wrong_signature");
+  says["/userinfo"].body = token("1", R"({"sub":"s-1","aud":"another"})");
+  EXPECT_EQ(userinfo(), "wrong_audience");
 }
 
 }  // namespace
