@@ -287,18 +287,6 @@ CREATE INDEX browser_by_sign_in ON browser (sign_in_id);
 
 -- The portal's name that a passkey was made for: under another one browsers do not have it. Empty: not known.
 ALTER TABLE passkey ADD COLUMN rp_id TEXT NOT NULL DEFAULT '' COLLATE NOCASE;
-
--- Whom a provider has logged out, and when: a sign-in that was on its way then is refused.
-CREATE TABLE provider_logout (
-  provider_id INTEGER NOT NULL REFERENCES provider ON DELETE CASCADE,
-  subject     TEXT NOT NULL,        -- or empty, when the provider named its session alone
-  sid         TEXT NOT NULL,
-  at_ms       INTEGER NOT NULL,
-  PRIMARY KEY (provider_id, subject, sid)
-) STRICT, WITHOUT ROWID;
-
--- Whether a provider's own host may be reached before sign-in where it lies inside a protected network.
-ALTER TABLE provider ADD COLUMN inside INTEGER NOT NULL DEFAULT 0 CHECK (inside IN (0, 1));
 )sql"};
 
 // Tables whose every change is a change of the configuration: each gets three triggers that raise

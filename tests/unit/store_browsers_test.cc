@@ -81,7 +81,8 @@ TEST_F(BrowsersTest, NothingIsCarriedFromAnotherUserOrDevice) {
   NewDevice d;
   d.mac = Mac::parse("02:00:00:00:00:02");
   const DeviceId other = *add_device(db(), d);
-  const auto in = record_sign_in(db(), {alice_, other, t0_, "pwd", std::nullopt, "local", "x"}, t0_ + Seconds(120));
+  const auto in =
+      record_sign_in(db(), {alice_, other, t0_, "pwd", std::nullopt, "local", "x"}, t0_ + Seconds(120));
   ASSERT_TRUE(remember_browser(db(), three_, other, {alice_, t0_, std::nullopt, in->id}, one_, t0_).ok());
   EXPECT_FALSE(shown(three_)->second_factor.has_value());
 }
