@@ -168,6 +168,18 @@ Status unlink_identity(Database& db, std::string_view provider, std::string_view
   NL_TRY(db.run("DELETE FROM identity WHERE provider_id = ? AND subject = ?",
                 {*provider_id, std::string(subject)}));
   NL_TRY(db.run("DELETE FROM presence WHERE user_id = ?", {**user}));
+  auto other = db.integer("SELECT 1 FROM identity WHERE provider_id = ? AND user_id = ? LIMIT 1",
+                          {*provider_id, **user});
+  if (!other) return other.error();
+  if (!*other) {  // what the provider said of the user is its word no longer
+    NL_TRY(
+        db.run("DELETE FROM provider_session WHERE provider_id = ? AND user_id = ?", {*provider_id, **user}));
+    Provider of;
+    of.name = provider;
+    ArrivedPerson person;
+    person.user = UserId(**user);
+    NL_TRY(set_groups(db, of, {}, person));
+  }
   return tx->commit();
 }
 

@@ -74,6 +74,19 @@ TEST_F(ProvidersTest, ASubjectIsNobodyUntilItIsLinked) {
   EXPECT_EQ(arrive(corp, "s-1").kind, ArrivedPerson::Kind::unknown);
 }
 
+TEST_F(ProvidersTest, WhoIsUnlinkedLosesWhatTheProviderSaid) {
+  const Provider corp = *find_provider(db(), "corp");
+  for (const char* subject : {"s-1", "s-2"})
+    ASSERT_TRUE(link_identity(db(), "corp", subject, "alice", from_ms(1)).ok());
+  (void)arrive(corp, "s-1", "", std::vector<std::string>{"finance"}, "session-1");
+  ASSERT_EQ(groups("alice"), std::vector<std::string>({"finance@corp", "staff"}));
+  ASSERT_TRUE(unlink_identity(db(), "corp", "s-2").ok());
+  EXPECT_EQ(groups("alice").size(), 2U) << "she is still somebody there";
+  ASSERT_TRUE(unlink_identity(db(), "CORP", "s-1").ok());
+  EXPECT_EQ(groups("alice"), std::vector<std::string>({"staff"}));
+  EXPECT_EQ(**db().integer("SELECT count(*) FROM provider_session"), 0);
+}
+
 TEST_F(ProvidersTest, ANewUserNeverTakesOverAName) {
   const Provider made = add("made", true);
   for (const char* name : {"alice", "ALICE"})
