@@ -27,7 +27,7 @@ void Site::oidc_sign_out(const VisitPtr& v, const Provider& provider) {
   oidc_->client->metadata(
       provider, [this, v, provider](const std::variant<ProviderClient::MetadataPtr, ProviderFault>& known) {
         if (const auto* fault = std::get_if<ProviderFault>(&known)) {
-          log_warning("{}: {}", provider.name, fault->detail);
+          if (warnings_.worth(provider.name)) log_warning("{}: {}", provider.name, fault->detail);
           return lead_to(v, "/");
         }
         const ProviderMetadata& at = *std::get<ProviderClient::MetadataPtr>(known);
