@@ -136,6 +136,12 @@ class BrowserStandIn {
 
   Reply ask(const std::string& method, const std::string& path, const std::string& body = {},
             const std::vector<std::string>& extra = {}) {
+    Wire wire = begin(method, path, body, extra);
+    return end(wire, method == "HEAD");
+  }
+  // The two halves of ask(), for what happens in between.
+  [[nodiscard]] Wire begin(const std::string& method, const std::string& path, const std::string& body = {},
+                           const std::vector<std::string>& extra = {}) const {
     std::string request =
         method + " " + path + " HTTP/1.1\r\nHost: " + host + "\r\nAccept: " + accept + "\r\n";
     std::string jar;
@@ -148,7 +154,10 @@ class BrowserStandIn {
     }
     Wire wire(port_, from_);
     wire.send(request + "Connection: close\r\n\r\n" + body);
-    Reply reply = wire.read(method == "HEAD");
+    return wire;
+  }
+  Reply end(Wire& wire, bool head = false) {
+    Reply reply = wire.read(head);
     for (const auto& [name, value] : reply.headers) {
       if (name != "set-cookie") continue;
       const auto equals = value.find('=');
