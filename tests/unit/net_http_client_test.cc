@@ -12,6 +12,7 @@
 
 #include "base/fd.h"
 #include "certificate_maker.h"
+#include "loopback.h"
 #include "net/http_client.h"
 #include "net/http_server.h"
 #include "net/stream.h"
@@ -41,11 +42,7 @@ class HttpClientTest : public ::testing::Test {
     auto tls = TlsContext::load(folder_ / "c.pem", folder_ / "k.pem");
     ASSERT_TRUE(tls.ok());
     auto fd = listen_tcp({IpAddress::v4(0x7f000001), 0});
-    sockaddr_storage address{};
-    socklen_t length = sizeof address;
-    auto* raw = reinterpret_cast<sockaddr*>(&address);  // NOLINT: the socket API's own way
-    getsockname(fd->get(), raw, &length);
-    port = Endpoint::from_sockaddr(raw)->port;
+    port = port_of(fd->get());
     server_->serve(std::move(*fd), *tls, [this](HttpRequest request, const HttpResponder& responder) {
       seen.push_back(request);
       HttpResponse response;

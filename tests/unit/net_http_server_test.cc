@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "http_client.h"
+#include "loopback.h"
 #include "net/http_server.h"
 #include "net/stream.h"
 
@@ -22,11 +23,7 @@ class HttpServerTest : public ::testing::Test {
         HttpServer server(loop, limits);
         std::vector<std::unique_ptr<Timer>> timers;
         auto fd = listen_tcp({IpAddress::v4(0x7f000001), 0});
-        sockaddr_storage address{};
-        socklen_t length = sizeof address;
-        auto* raw = reinterpret_cast<sockaddr*>(&address);  // NOLINT: the socket API's own way
-        getsockname(fd->get(), raw, &length);
-        port_ = Endpoint::from_sockaddr(raw)->port;
+        port_ = port_of(fd->get());
         server.serve(
             std::move(*fd), nullptr, [&](const HttpRequest& request, const HttpResponder& responder) {
               ++handled_;

@@ -10,7 +10,9 @@
 #include <fstream>
 #include <thread>
 
+#include "certificate_maker.h"
 #include "http_client.h"
+#include "loopback.h"
 #include "net/http_server.h"
 #include "net/stream.h"
 #include "net/tls_context.h"
@@ -18,34 +20,13 @@
 namespace nightlatch {
 namespace {
 
-void write_certificate(const std::string& certificate, const std::string& key, const char* name) {
-  EVP_PKEY* pair = EVP_EC_gen("P-256");
-  X509* x = X509_new();
-  X509_gmtime_adj(X509_getm_notBefore(x), 0);
-  X509_gmtime_adj(X509_getm_notAfter(x), 3600);
-  X509_set_pubkey(x, pair);
-  const std::string cn = name;
-  X509_NAME_add_entry_by_txt(X509_get_subject_name(x), "CN", MBSTRING_ASC,
-                             reinterpret_cast<const unsigned char*>(cn.data()), -1, -1, 0);  // NOLINT
-  X509_set_issuer_name(x, X509_get_subject_name(x));
-  X509_sign(x, pair, EVP_sha256());
-  std::FILE* f = std::fopen(certificate.c_str(), "we");
-  PEM_write_X509(f, x);
-  std::fclose(f);
-  f = std::fopen(key.c_str(), "we");
-  PEM_write_PrivateKey(f, pair, nullptr, nullptr, 0, nullptr, nullptr);
-  std::fclose(f);
-  X509_free(x);
-  EVP_PKEY_free(pair);
-}
-
 class TlsTest : public ::testing::Test {
  protected:
   void SetUp() override {
     std::string name = (std::filesystem::temp_directory_path() / "nl-tls-XXXXXX").string();
     ASSERT_NE(mkdtemp(name.data()), nullptr);
     folder_ = name;
-    write_certificate(certificate(), key(), "first");
+    write_certificate(certificate(), key(), "IP:127.0.0.1", "first");
   }
   void TearDown() override {
     if (thread_.joinable()) {
@@ -66,11 +47,7 @@ class TlsTest : public ::testing::Test {
         ASSERT_TRUE(tls.ok()) << tls.error().message;
         HttpServer server(loop, {});
         auto fd = listen_tcp({IpAddress::v4(0x7f000001), 0});
-        sockaddr_storage address{};
-        socklen_t length = sizeof address;
-        auto* raw = reinterpret_cast<sockaddr*>(&address);  // NOLINT: the socket API's own way
-        getsockname(fd->get(), raw, &length);
-        port_ = Endpoint::from_sockaddr(raw)->port;
+        port_ = port_of(fd->get());
         server.serve(std::move(*fd), *tls, [](const HttpRequest& request, const HttpResponder& responder) {
           HttpResponse response;
           response.body = request.over_tls ? request.body : "in the clear";
@@ -171,7 +148,7 @@ TEST_F(TlsTest, TellsPlainHttpWhereItIs) {
 TEST_F(TlsTest, TakesUpANewCertificateAndKeepsTheOldWhenTheNewIsBad) {
   start();
   EXPECT_EQ(ask(kClose).subject, "/CN=first");
-  write_certificate(certificate(), key(), "second");
+  write_certificate(certificate(), key(), "IP:127.0.0.1", "second");
   reload_();
   while (reloaded_ != 1) std::this_thread::yield();
   EXPECT_EQ(ask(kClose).subject, "/CN=second");
@@ -185,7 +162,7 @@ TEST_F(TlsTest, ErrorsNameTheFile) {
   const auto absent = TlsContext::load(folder_ / "absent.pem", key());
   ASSERT_FALSE(absent.ok());
   EXPECT_NE(absent.error().message.find("absent.pem"), std::string::npos);
-  write_certificate(folder_ / "other.pem", folder_ / "other.key", "other");
+  write_certificate(folder_ / "other.pem", folder_ / "other.key", "IP:127.0.0.1", "other");
   const auto mismatch = TlsContext::load(certificate(), folder_ / "other.key");
   ASSERT_FALSE(mismatch.ok());
   EXPECT_EQ(mismatch.error().kind, ErrorKind::invalid);

@@ -3,9 +3,6 @@
 // can be moved.
 #pragma once
 
-#include <netinet/in.h>
-#include <sys/socket.h>
-
 #include <atomic>
 #include <functional>
 #include <memory>
@@ -13,6 +10,7 @@
 
 #include "auth/password.h"
 #include "http_client.h"
+#include "loopback.h"
 #include "net/http_server.h"
 #include "net/stream.h"
 #include "store/access.h"
@@ -116,12 +114,9 @@ class SiteTest : public TemporaryStore {
  private:
   static std::uint16_t serve(HttpServer& server, HttpHandler handler) {
     auto fd = listen_tcp({IpAddress::v4(0x7f000001), 0});
-    sockaddr_storage address{};
-    socklen_t length = sizeof address;
-    auto* raw = reinterpret_cast<sockaddr*>(&address);  // NOLINT: the socket API's own way
-    getsockname(fd->get(), raw, &length);
+    const std::uint16_t at = port_of(fd->get());
     server.serve(std::move(*fd), nullptr, std::move(handler));
-    return Endpoint::from_sockaddr(raw)->port;
+    return at;
   }
   std::thread thread_;
   std::function<void()> stop_;

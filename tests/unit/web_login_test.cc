@@ -56,6 +56,20 @@ class LoginTest : public SiteTest {
     EXPECT_EQ(done.header("location"), s.path);
     return who.get(s.path);
   }
+  // A resource that asks for a second factor, and alice's: the secret of her codes.
+  std::string add_vault() {
+    EXPECT_TRUE(
+        add_resource(db(), "vault", {Target{*Prefix::parse("10.88.0.3/32"), PortRange{80, 80}}}).ok());
+    NewPolicy policy;
+    policy.name = "vault";
+    policy.resources = {"vault"};
+    policy.groups = {"staff"};
+    policy.terms.mfa = Seconds(3600);
+    EXPECT_TRUE(add_policy(db(), policy).ok());
+    const std::string secret = make_otp_secret();
+    EXPECT_TRUE(keep_otp_secret(db(), find_user(db(), "alice")->id, secret, 0, now()).ok());
+    return secret;
+  }
   std::optional<Presence> there(const char* device_mac = kBobMac) {
     const auto devices = list_devices(db());
     for (const DeviceRow& d : *devices) {
@@ -310,15 +324,7 @@ TEST_F(LoginTest, WhomThePolicyDoesNotLetInIsToldSo) {
 }
 
 TEST_F(LoginTest, TheSecondFactorIsAskedForFirstAndItsTimeIsInherited) {
-  ASSERT_TRUE(add_resource(db(), "vault", {Target{*Prefix::parse("10.88.0.3/32"), PortRange{80, 80}}}).ok());
-  NewPolicy policy;
-  policy.name = "vault";
-  policy.resources = {"vault"};
-  policy.groups = {"staff"};
-  policy.terms.mfa = Seconds(3600);
-  ASSERT_TRUE(add_policy(db(), policy).ok());
-  const std::string secret = make_otp_secret();
-  ASSERT_TRUE(keep_otp_secret(db(), find_user(db(), "alice")->id, secret, 0, now()).ok());
+  const std::string secret = add_vault();
   start();
   const Started s = begin(kBobPc, {{"resource", "vault"}});
   auto alice = browser();
@@ -344,15 +350,7 @@ TEST_F(LoginTest, TheSecondFactorIsAskedForFirstAndItsTimeIsInherited) {
 }
 
 TEST_F(LoginTest, OnlyWhatThisBrowserHasShownIsHandedOn) {
-  ASSERT_TRUE(add_resource(db(), "vault", {Target{*Prefix::parse("10.88.0.3/32"), PortRange{80, 80}}}).ok());
-  NewPolicy policy;
-  policy.name = "vault";
-  policy.resources = {"vault"};
-  policy.groups = {"staff"};
-  policy.terms.mfa = Seconds(3600);
-  ASSERT_TRUE(add_policy(db(), policy).ok());
-  const std::string secret = make_otp_secret();
-  ASSERT_TRUE(keep_otp_secret(db(), find_user(db(), "alice")->id, secret, 0, now()).ok());
+  const std::string secret = add_vault();
   start();
   auto alice = browser(), thief = browser();
   ASSERT_EQ(alice.sign_in(alice.get("/"), "alice", kPassword).status, 303);

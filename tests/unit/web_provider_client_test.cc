@@ -11,6 +11,7 @@
 
 #include "certificate_maker.h"
 #include "jose_maker.h"
+#include "loopback.h"
 #include "net/http_server.h"
 #include "net/stream.h"
 #include "net/tls_context.h"
@@ -35,11 +36,7 @@ class ProviderClientTest : public ::testing::Test {
     auto tls = TlsContext::load(folder_ / "c.pem", folder_ / "k.pem");
     ASSERT_TRUE(tls.ok());
     auto fd = listen_tcp({IpAddress::v4(0x7f000001), 0});
-    sockaddr_storage address{};
-    socklen_t length = sizeof address;
-    auto* raw = reinterpret_cast<sockaddr*>(&address);  // NOLINT: the socket API's own way
-    getsockname(fd->get(), raw, &length);
-    provider.issuer = "https://127.0.0.1:" + std::to_string(Endpoint::from_sockaddr(raw)->port);
+    provider.issuer = "https://127.0.0.1:" + std::to_string(port_of(fd->get()));
     server_ = std::make_unique<HttpServer>(loop, HttpServerLimits{});
     server_->serve(std::move(*fd), *tls, [this](const HttpRequest& request, const HttpResponder& responder) {
       ++hits[request.path];

@@ -259,6 +259,26 @@ TEST_F(StepUpTest, AChangeThatWaitedIsMadeOnlyIfItIsStillAllowed) {
   EXPECT_FALSE(find_factors(db(), who)->any());
 }
 
+TEST_F(StepUpTest, AFactorThatIsReplacedMeanwhileOpensNoChange) {
+  give_otp();
+  start();
+  auto alice = browser();
+  ASSERT_EQ(send(alice, asked(alice), code()).status, 303);
+  Reply factors = alice.get("/me/factors");
+  factors.body = factors.body.substr(
+      std::min(factors.body.find("action=\"/me/factors/recovery\""), factors.body.size()));
+  auto held = Transaction::begin(db());
+  ASSERT_TRUE(held.ok());
+  Wire sent = alice.begin("POST", "/me/factors/recovery", form_encode({{"token", factors.field("token")}}));
+  wait_for_the_loop();
+  give_otp();  // by an administrator, who has heard that the old one is in other hands
+  ASSERT_TRUE(held->commit().ok());
+  const Reply done = alice.end(sent);
+  EXPECT_EQ(done.status, 403) << done.body;
+  EXPECT_TRUE(done.has("show the factor that you have")) << done.body;
+  EXPECT_EQ(find_factors(db(), find_user(db(), "alice")->id)->recovery_codes, 0);
+}
+
 TEST_F(StepUpTest, APasswordThatIsChangedMeanwhileIsNoSignIn) {
   start();
   auto alice = browser();
