@@ -487,8 +487,8 @@ TEST_F(LoginTest, WrongCodesFromManyPlacesKeepNobodyOut) {
 
 TEST_F(LoginTest, AFewCanWaitAtATimeForEachDevice) {
   start();
-  std::vector<Started> all;
-  for (int i = 0; i < 5; ++i) all.push_back(begin());
+  std::vector<Started> all(5);
+  for (Started& one : all) one = begin();
   const Reply full = machine(kBobPc, "/login/start");
   EXPECT_EQ(full.status, 429);
   EXPECT_EQ(json_of(full)["error"], "slow_down");
