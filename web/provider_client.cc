@@ -27,8 +27,7 @@ ProviderFault odd_status(int status, std::string_view what) {
 
 // RFC 4648 section 4, from its sibling of section 5.
 std::string base64(std::string_view text) {
-  std::string out =
-      base64url({static_cast<const unsigned char*>(static_cast<const void*>(text.data())), text.size()});
+  std::string out = base64url({reinterpret_cast<const unsigned char*>(text.data()), text.size()});
   std::replace(out.begin(), out.end(), '-', '+');
   std::replace(out.begin(), out.end(), '_', '/');
   out.append((4 - out.size() % 4) % 4, '=');
@@ -157,7 +156,7 @@ void ProviderClient::fetch_keys(const KnownPtr& known, const std::string& url) {
   });
 }
 
-void ProviderClient::verify(const Provider& provider, const std::string& token, Answer<Jws> answer) {
+void ProviderClient::verify(const Provider& provider, const std::string& token, const Answer<Jws>& answer) {
   keys(provider, [this, provider, token, answer](const std::variant<KeysPtr, ProviderFault>& first) {
     if (const auto* fault = std::get_if<ProviderFault>(&first)) return answer(*fault);
     const auto fault_of = [](JwsFault fault) {
@@ -186,7 +185,7 @@ void ProviderClient::verify(const Provider& provider, const std::string& token, 
 }
 
 void ProviderClient::exchange(const Provider& provider, const CodeExchange& exchange,
-                              Answer<TokenAnswer> answer) {
+                              const Answer<TokenAnswer>& answer) {
   metadata(provider, [this, provider, exchange,
                       answer](const std::variant<MetadataPtr, ProviderFault>& result) {
     if (const auto* fault = std::get_if<ProviderFault>(&result)) return answer(*fault);
@@ -232,7 +231,7 @@ void ProviderClient::verify_userinfo(const Provider& provider, const std::string
 }
 
 void ProviderClient::userinfo(const Provider& provider, const std::string& access_token,
-                              Answer<std::string> answer) {
+                              const Answer<std::string>& answer) {
   metadata(provider,
            [this, provider, access_token, answer](const std::variant<MetadataPtr, ProviderFault>& result) {
              if (const auto* fault = std::get_if<ProviderFault>(&result)) return answer(*fault);

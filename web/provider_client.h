@@ -46,10 +46,10 @@ class ProviderClient {
   void metadata(const Provider& provider, Answer<MetadataPtr> answer);
   void keys(const Provider& provider, Answer<KeysPtr> answer);
   // Checks the signature, by the algorithms that the provider may use; looks for new keys once.
-  void verify(const Provider& provider, const std::string& token, Answer<Jws> answer);
-  void exchange(const Provider& provider, const CodeExchange& exchange, Answer<TokenAnswer> answer);
+  void verify(const Provider& provider, const std::string& token, const Answer<Jws>& answer);
+  void exchange(const Provider& provider, const CodeExchange& exchange, const Answer<TokenAnswer>& answer);
   // JSON; what came signed has been verified.
-  void userinfo(const Provider& provider, const std::string& access_token, Answer<std::string> answer);
+  void userinfo(const Provider& provider, const std::string& access_token, const Answer<std::string>& answer);
   // Told of each discovery document that was read.
   void on_metadata(std::function<void(const Provider&, const ProviderMetadata&)> told) {
     told_ = std::move(told);

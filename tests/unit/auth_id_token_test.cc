@@ -29,7 +29,8 @@ Claims right() {
 std::string json(const Claims& claims) {
   std::string out;
   for (const auto& [name, value] : claims) {
-    if (!value.empty()) out += (out.empty() ? "\"" : ",\"") + name + "\":" + value;
+    if (value.empty()) continue;
+    out.append(out.empty() ? "\"" : ",\"").append(name).append("\":").append(value);
   }
   return "{" + out + "}";
 }

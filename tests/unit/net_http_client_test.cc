@@ -43,7 +43,7 @@ class HttpClientTest : public ::testing::Test {
     ASSERT_TRUE(tls.ok());
     auto fd = listen_tcp({IpAddress::v4(0x7f000001), 0});
     port = port_of(fd->get());
-    server_->serve(std::move(*fd), *tls, [this](HttpRequest request, const HttpResponder& responder) {
+    server_->serve(std::move(*fd), *tls, [this](const HttpRequest& request, const HttpResponder& responder) {
       seen.push_back(request);
       HttpResponse response;
       response.headers = {{"Content-Type", "Application/JSON; charset=utf-8"}};

@@ -62,9 +62,9 @@ TEST_F(PasskeysTest, OfFiftyWithOneCounterAtATimeOneIsLetIn) {
   ASSERT_TRUE(add(alice_, "key", "a", 5).ok());
   const std::int64_t id = id_of("a");
   std::atomic<int> good = 0;
-  std::vector<std::thread> threads;
-  for (int i = 0; i < 50; ++i) {
-    threads.emplace_back([&] {
+  std::vector<std::thread> threads(50);
+  for (std::thread& thread : threads) {
+    thread = std::thread([&] {
       auto own = open_store(path(), Database::Access::write, Millis(20'000));
       ASSERT_TRUE(own.ok());
       const auto used = use_passkey(*own, id, 6, false, now_);

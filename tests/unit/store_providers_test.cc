@@ -42,7 +42,7 @@ TEST_F(ProvidersTest, AreKeptAsTheyWereGiven) {
   EXPECT_EQ(p.algorithms, std::vector<std::string>({"RS256", "ES256"}));
   EXPECT_TRUE(p.enabled && p.has_secret && p.mfa_acr.empty());
   EXPECT_EQ(**sealed_secret(db(), p.id), secret_purpose(p.id));
-  NewProvider again = p;
+  NewProvider again = static_cast<const NewProvider&>(p);
   again.name = "other";
   EXPECT_EQ(add_provider(db(), again, {}).error().kind, ErrorKind::conflict) << "one provider an issuer";
   again.issuer = "https://other.example";
