@@ -44,10 +44,11 @@ const unsigned char* raw(std::string_view bytes) {
   return reinterpret_cast<const unsigned char*>(bytes.data());
 }
 
-// One pair of a COSE key. False when it is not what its label asks for.
-bool read_parameter(CborReader& in, CoseKey& key) {
+// One pair of a COSE key. False when it is not what its label asks for, or the label was there before (RFC
+// 9052 section 14: others might go by the other one).
+bool read_parameter(CborReader& in, CoseKey& key, std::set<std::int64_t>& before) {
   const auto label = in.integer();
-  if (!label) return false;
+  if (!label || !before.insert(*label).second) return false;
   const auto number = [&](std::int64_t& to) {
     const auto value = in.integer();
     to = value.value_or(0);
@@ -78,8 +79,9 @@ std::optional<CoseKey> read_cose_key(CborReader& in) {
   const auto pairs = in.map();
   if (!pairs || *pairs > 16) return std::nullopt;
   CoseKey key;
+  std::set<std::int64_t> labels;
   for (std::size_t i = 0; i < *pairs; ++i) {
-    if (!read_parameter(in, key)) return std::nullopt;
+    if (!read_parameter(in, key, labels)) return std::nullopt;
   }
   return key;
 }

@@ -129,6 +129,18 @@ TEST(Webauthn, APointThatIsNotOnTheCurveIsNoKey) {
             "unsupported_key");
 }
 
+TEST(Webauthn, AKeyHasEachOfItsPartsOnce) {
+  PasskeyMaker maker(CoseAlgorithm::eddsa);
+  std::string data = maker.authenticator_data(true);
+  const std::string point = data.substr(data.size() - 32);
+  const std::size_t at = data.size() - 32 - 10;  // where the key's map begins: 4 pairs, the last its point
+  ASSERT_EQ(data[at], '\xa4');
+  EXPECT_TRUE(parse_authenticator_data(data).has_value());
+  data[at] = '\xa5';
+  EXPECT_TRUE(parse_authenticator_data(data + "\x22\x58\x20" + point).has_value());
+  EXPECT_FALSE(parse_authenticator_data(data + "\x21\x58\x20" + point).has_value()) << "x, twice";
+}
+
 // Each of these is signed by the right key: only what it says is wrong.
 TEST(Webauthn, WhatIsSignedButWrongIsRefusedForItsOwnReason) {
   struct Case {
