@@ -18,6 +18,7 @@
 #include "base/text.h"
 #include "cli/doctor.h"
 #include "cli/ownership.h"
+#include "cli/provider_check.h"
 #include "net/neighbour.h"
 #include "proxy/rules.h"
 #include "store/access.h"
@@ -147,6 +148,25 @@ void check_hosts(Database& db, std::vector<Check>& checks) {
                     "look at /etc/resolv.conf, and ask: getent hosts NAME; serve must be running"});
 }
 
+// Where browsers are sent to sign in, they have to get before they are signed in.
+void check_providers(Database& db, std::vector<Check>& checks) {
+  Result<OfficeData> office = load_office(db);
+  if (!office) return bad(checks, "providers", office.error());
+  const Office told(*std::move(office));
+  auto providers = list_providers(db);
+  if (!providers) return bad(checks, "providers", providers.error());
+  bool any = false, all = true;
+  for (const Provider& p : *providers) {
+    if (!p.enabled) continue;
+    any = true;
+    auto closed = closed_places(db, told, p);
+    if (!closed) return bad(checks, "providers", closed.error());
+    for (const ClosedPlace& c : *closed) checks.push_back({State::warn, "providers", c.says, c.fix});
+    all = all && closed->empty();
+  }
+  if (any && all) good(checks, "providers", "everybody reaches them, as far as their addresses are known");
+}
+
 void check_neighbours(Database& db, std::vector<Check>& checks) {
   std::vector<std::string> interfaces;
   const Result<std::string> lan = get_setting(db, "lan");
@@ -240,6 +260,7 @@ void check_store(const std::string& store, std::vector<Check>& checks) {
   check_certificate(*db, store, checks);
   check_rules(*db, checks);
   check_hosts(*db, checks);
+  check_providers(*db, checks);
   check_kernel(*db, checks);
   check_neighbours(*db, checks);
 }

@@ -8,8 +8,6 @@
 
 namespace nightlatch::cli {
 
-namespace {
-// By the gate's own resolver, in the order in which it would choose.
 Result<std::vector<IpAddress>> addresses_of(const std::string& host) {
   if (const auto address = IpAddress::parse(host)) return std::vector{*address};
   Loop loop;
@@ -23,12 +21,10 @@ Result<std::vector<IpAddress>> addresses_of(const std::string& host) {
     loop.stop();
   });
   if (!answered) loop.run();
-  if (found) return found;
-  return Error::not_found(
-      fmt::format("--to: '{}' has no address: {}", printable(host), found.error().message),
-      "give the address itself, or a name that this machine's resolver knows");
+  return found;
 }
 
+namespace {
 Status add_name(Goal& goal, std::string_view option, const std::string& text) {
   const auto host = WireName::read(text);
   if (!host) {
@@ -66,7 +62,11 @@ Result<Goal> parse_destination(const std::string& text) {
     return wrong;
   }
   Result<std::vector<IpAddress>> addresses = addresses_of(host);
-  if (!addresses) return addresses.error();
+  if (!addresses) {
+    return Error::not_found(
+        fmt::format("--to: '{}' has no address: {}", printable(host), addresses.error().message),
+        "give the address itself, or a name that this machine's resolver knows");
+  }
   Goal goal;
   const bool by_name = !IpAddress::parse(host);
   if (by_name) NL_TRY(add_name(goal, "--to", host));

@@ -17,6 +17,9 @@ struct Goal {
   std::vector<std::string_view> names;
 };
 
+// By the gate's own resolver, in the order in which it would choose; that may take some seconds.
+[[nodiscard]] Result<std::vector<IpAddress>> addresses_of(const std::string& host);
+
 // Looks a name up as the gate does, in the order in which the gate would choose; that may take some seconds.
 [[nodiscard]] Result<std::unique_ptr<Goal>> goal_of(const Context& context);
 

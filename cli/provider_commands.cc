@@ -1,6 +1,7 @@
 // provider: OpenID providers that people may sign in with.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <fstream>
@@ -13,8 +14,10 @@
 #include "base/text.h"
 #include "cli/context.h"
 #include "cli/output.h"
+#include "cli/provider_check.h"
 #include "cli/secret.h"
 #include "cli/table.h"
+#include "cli/ways_in.h"
 #include "store/access.h"
 #include "store/identities.h"
 #include "store/providers.h"
@@ -41,12 +44,6 @@ Record record_of(const Provider& p) {
       .add("create_users", Record::Value(p.create_users))
       .add_time("created", p.created);
   return record;
-}
-
-// What has to be entered at the provider.
-std::string redirect_uri(Database& db, const std::string& name) {
-  auto url = get_setting(db, "portal.url");
-  return (url && !url->empty() ? *url : std::string("https://PORTAL")) + "/oidc/" + name + "/callback";
 }
 
 Result<std::string> read_pem(const std::string& file) {
@@ -138,8 +135,9 @@ Result<int> run_add(Context& context) {
       add_provider(*db, *provider, secret.empty() ? SealSecret() : sealer(*db, secret));
   wipe(secret);
   if (!added) return added.error();
-  NL_TRY(set_provider_hosts(
-      *db, *added, {{host_of_provider_url(provider->issuer), port_of_provider_url(provider->issuer)}}));
+  const ProviderHost own = provider_host_of(provider->issuer);
+  if (const auto known = set_provider_hosts(*db, *added, {own}); !known) return known.error();
+  if (context.given("inside")) NL_TRY(set_provider_inside(*db, *added, {own}));
   NL_TRY(context.audit(context.words()));
   context.say("added provider {}; enter this redirect URI there: {}", provider->name,
               redirect_uri(*db, provider->name));
@@ -181,73 +179,17 @@ Result<int> run_show(Context& context) {
     identities.push_back(std::move(one));
   }
   record.add("identities", Record::Value(std::move(identities)));
+  auto hosts = hosts_of_provider(*db, provider->id);
+  if (!hosts) return hosts.error();
+  std::vector<Record> where;
+  for (const ProviderHost& h : *hosts) {
+    Record one;
+    one.add("host", h.host).add("port", std::int64_t{h.port}).add("inside", Record::Value(h.inside));
+    where.push_back(std::move(one));
+  }
+  record.add("hosts", Record::Value(std::move(where)));
   print_record(context, record);
   return 0;
-}
-
-// Asks the provider as the portal would, and says what is wrong.
-struct Tested {
-  std::shared_ptr<const ProviderMetadata> metadata;
-  std::size_t keys = 0;
-  std::optional<ProviderFault> fault;
-};
-Result<Tested> ask(const Provider& provider) {
-  Loop loop;
-  auto client = ProviderClient::open(loop);
-  if (!client) return client.error();
-  Tested out;
-  (*client)->metadata(provider, [&](const std::variant<ProviderClient::MetadataPtr, ProviderFault>& read) {
-    if (const auto* fault = std::get_if<ProviderFault>(&read)) {
-      out.fault = *fault;
-      return loop.stop();
-    }
-    out.metadata = std::get<ProviderClient::MetadataPtr>(read);
-    (*client)->keys(provider, [&](const std::variant<ProviderClient::KeysPtr, ProviderFault>& keys) {
-      if (const auto* fault = std::get_if<ProviderFault>(&keys))
-        out.fault = *fault;
-      else
-        out.keys = std::get<ProviderClient::KeysPtr>(keys)->size();
-      loop.stop();
-    });
-  });
-  loop.run();
-  client->reset();
-  return out;
-}
-
-Result<int> run_test(Context& context) {
-  Result<Database> db = context.open_read();
-  if (!db) return db.error();
-  auto provider = find_provider(*db, context.argument(0));
-  if (!provider) return provider.error();
-  Result<Tested> tested = ask(*provider);
-  if (!tested) return tested.error();
-  if (!tested->fault && tested->keys == 0)
-    tested->fault = ProviderFault{"no_keys", "it has no key that we can use"};
-  if (!tested->fault && !tested->metadata->does_pkce) {
-    tested->fault =
-        ProviderFault{"no_pkce", "it does not take a code challenge by S256, which every sign-in sends"};
-  }
-  Record record;
-  record.add("name", provider->name)
-      .add("ok", Record::Value(!tested->fault.has_value()))
-      .add("issuer", provider->issuer)
-      .add("redirect_uri", redirect_uri(*db, provider->name))
-      .add("usable_keys", static_cast<std::int64_t>(tested->keys));
-  if (tested->metadata) {
-    record.add("authorization_endpoint", tested->metadata->authorization_endpoint)
-        .add("token_endpoint", tested->metadata->token_endpoint)
-        .add_if("userinfo_endpoint", tested->metadata->userinfo_endpoint)
-        .add_if("end_session_endpoint", tested->metadata->end_session_endpoint);
-  }
-  if (tested->fault)
-    record.add("reason", tested->fault->reason).add("detail", printable(tested->fault->detail));
-  print_record(context, record);
-  if (!tested->fault) {
-    context.say(
-        "the provider answers, and its keys can be used; the client's secret shows at the first sign-in");
-  }
-  return tested->fault ? 1 : 0;
 }
 
 Result<int> change(Context& context, const std::function<Status(Database&)>& make, const std::string& said) {
@@ -268,6 +210,32 @@ Result<int> run_secret(Context& context) {
       "changed the client secret of " + name);
   wipe(*secret);
   return done;
+}
+
+Result<int> run_inside(Context& context) {
+  if (context.given("host") && context.given("none")) {
+    return Error::usage("say either --host or --none", "--none takes back what was said of all its hosts");
+  }
+  std::vector<ProviderHost> hosts;
+  for (const std::string& text : context.list("host")) {
+    const std::string url = "https://" + text;
+    if (!is_provider_url(url) || url.find_first_of("/?", 8) != std::string::npos) {
+      return Error::usage(fmt::format("--host: '{}' is not HOST or HOST:PORT", printable(text)),
+                          "for example login.office.example, or 10.0.0.9:8443");
+    }
+    hosts.push_back(provider_host_of(url));
+  }
+  const std::string& name = context.argument(0);
+  const auto make = [&](Database& db) -> Status {
+    auto provider = find_provider(db, name);
+    if (!provider) return provider.error();
+    if (hosts.empty() && !context.given("none")) hosts.push_back(provider_host_of(provider->issuer));
+    return set_provider_inside(db, provider->id, hosts);
+  };
+  const std::string said = context.given("none")
+                               ? "no host of " + name + " is reached where a resource is"
+                               : "whoever is not signed in may reach it there as well: " + name;
+  return change(context, make, said);
 }
 
 Result<int> run_enable(Context& context) {
@@ -303,11 +271,31 @@ Result<int> run_link(Context& context) {
 Result<int> run_unlink(Context& context) {
   const std::string& name = context.argument(0);
   const std::string& subject = context.argument(1);
-  return change(
-      context, [&](Database& db) { return unlink_identity(db, name, subject); },
-      "that subject is nobody here any more, and the user's sessions have ended");
+  Result<Database> db = context.open_write();
+  if (!db) return db.error();
+  auto people = list_identities(*db, name);
+  if (!people) return people.error();
+  const auto who =
+      std::find_if(people->begin(), people->end(), [&](const Identity& i) { return i.subject == subject; });
+  NL_TRY(unlink_identity(*db, name, subject));
+  NL_TRY(context.audit(context.words()));
+  context.say("that subject is nobody here any more, and the user's sessions have ended");
+  if (who == people->end()) return 0;
+  auto user = find_user(*db, who->user);
+  if (!user) return user.error();
+  auto left = ways_left(*db, *user, true);
+  if (!left) return left.error();
+  if (!left->empty()) context.say("{}", *left);
+  return 0;
 }
 
+constexpr std::string_view kInside =
+    "Everybody may reach the hosts that a provider's browsers are sent to, on their own port. Which these "
+    "are, "
+    "its documents and the resolver say, so that is not believed where a resource is, nor of private "
+    "addresses. "
+    "Say with this that a host of it is really there. A resource that names that very address or host still "
+    "counts more.";
 const Argument kProvider{.name = "NAME", .help = "the provider's name", .words = Words::provider};
 const Argument kSubject{.name = "SUBJECT", .help = "who it is at the provider: the claim `sub`"};
 const Option kSecretFile{.name = "secret-file",
@@ -369,10 +357,10 @@ std::vector<Command> provider_commands() {
                     .words = Words::choices,
                     .choices = {"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384",
                                 "ES512"}},
+                   {.name = "inside", .help = "the issuer's host is within the office: see provider inside"},
                    {.name = "create-users", .help = "who is not known yet becomes a user by signing in"}},
-       .examples =
-           {{"provider add corp --issuer https://login.example.com --client-id gate --secret-file -"},
-            {"provider add sso --issuer https://sso.lan --client-id nl --secret-file - --create-users"}},
+       .examples = {{"provider add corp --issuer https://login.example.com --client-id gate --secret-file -"},
+                    {"provider add sso --issuer https://sso.lan --client-id nl --secret-file - --inside"}},
        .run = run_add},
       {.noun = "provider",
        .verb = "list",
@@ -393,7 +381,19 @@ std::vector<Command> provider_commands() {
        .arguments = {kProvider},
        .examples = {{"provider test corp"}},
        .json = true,
-       .run = run_test},
+       .run = run_provider_test},
+      {.noun = "provider",
+       .verb = "inside",
+       .summary = "say that a provider's hosts are within the office",
+       .details = std::string(kInside),
+       .arguments = {kProvider},
+       .options = {{.name = "host",
+                    .kind = Option::Kind::list,
+                    .value = "HOST[:PORT]",
+                    .help = "this host, and no other that is not named; else that of the issuer"},
+                   {.name = "none", .help = "none of them is, whatever was said before"}},
+       .examples = {{"provider inside sso"}, {"provider inside sso --host login.office.example:8443"}},
+       .run = run_inside},
       {.noun = "provider",
        .verb = "link",
        .summary = "say which user a provider's subject is",

@@ -8,6 +8,7 @@
 #include "cli/output.h"
 #include "cli/secret.h"
 #include "cli/table.h"
+#include "cli/ways_in.h"
 #include "store/people.h"
 
 namespace nightlatch::cli {
@@ -101,6 +102,9 @@ Result<int> run_passwd(Context& context) {
   NL_TRY(set_password(*db, user->name, *hash));
   NL_TRY(context.audit(context.words()));
   context.say("changed the password of {}", user->name);
+  auto left = ways_left(*db, *user, false);
+  if (!left) return left.error();
+  if (!left->empty()) context.say("{}", *left);
   return 0;
 }
 

@@ -390,12 +390,14 @@ Verdict decide(const Office& office, const Subject& subject, const Destination& 
   const auto by_address = [&](auto&& visit) {
     office.each_resource(destination.address, destination.port, destination.protocol, visit);
   };
-  const bool provider = office.is_provider(destination.address, destination.port, destination.protocol);
-  Verdict v = provider ? Verdict{.kind = VerdictKind::allow, .reason = Reason::identity_provider}
-                       : Judge(office, subject, now, by_address).run();
+  const auto providers = office.providers_at(destination.address, destination.port, destination.protocol);
+  Verdict v = !providers.empty() ? Verdict{.kind = VerdictKind::allow, .reason = Reason::identity_provider}
+                                 : Judge(office, subject, now, by_address).run();
   for (std::size_t i = 0; i < destination.names.size(); ++i) {
     const std::string_view name = destination.names[i];
-    if (provider && office.is_provider_host(name)) continue;
+    if (std::any_of(providers.begin(), providers.end(),
+                    [name](const ProviderPlace& p) { return p.host == name; }))
+      continue;
     const auto by_name = [&](auto&& visit) {
       office.each_named(name, destination.port, destination.protocol, visit);
     };

@@ -140,11 +140,20 @@ struct Token {
   bool revoked = false;
 };
 
-// Where an OpenID provider is, over TCP: reachable before anybody is signed in (semantics 14).
+// Where an OpenID provider is, over TCP. Its own documents and the resolver say so: not to be believed where
+// something is that the office protects.
 struct ProviderPlace {
   std::string host;  // canonical
   IpAddress address;
   std::uint16_t port = 443;
+  bool inside = false;  // an admin has said that this host is within the office
+};
+// Whether it is reachable before anybody is signed in (semantics 14), or why not.
+enum class ProviderReach : std::uint8_t {
+  open,
+  named,            // a resource is about this very server: that is what counts
+  within,           // a resource holds it, and no admin has said that it is inside
+  private_address,  // the same of an address that only networks of one's own have
 };
 
 // A client certificate by which a device proves itself.

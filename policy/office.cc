@@ -5,6 +5,8 @@
 #include <tuple>
 #include <utility>
 
+#include "policy/special_address.h"
+
 namespace nightlatch {
 
 namespace {
@@ -79,37 +81,56 @@ Office::Office(OfficeData data)
   gather_providers();
 }
 
-// A resource that is about this very server: its one address, or a host that is there.
-bool Office::named_itself(const ProviderPlace& place) const {
-  const auto there = [&](const Target& t) {
-    if (t.protocol != Protocol::tcp || !t.ports.contains(place.port)) return false;
-    if (!t.host)
-      return t.prefix.bits == (place.address.is_v4() ? 32 : 128) && t.prefix.contains(place.address);
-    if (t.host->wildcard()) return false;
-    return t.host->text() == place.host ||
-           std::any_of(data_.host_addresses.begin(), data_.host_addresses.end(),
-                       [&](const HostAddress& h) { return h.host == *t.host && h.address == place.address; });
-  };
-  return std::any_of(data_.resources.begin(), data_.resources.end(), [&](const Resource& r) {
-    return std::any_of(r.targets.begin(), r.targets.end(), there);
-  });
+bool Office::names(const Target& target, const ProviderPlace& place) const {
+  if (target.protocol != Protocol::tcp || !target.ports.contains(place.port)) return false;
+  if (!target.host) {
+    const int whole = place.address.is_v4() ? 32 : 128;
+    return target.prefix.bits == whole && target.prefix.contains(place.address);
+  }
+  if (target.host->wildcard()) return false;
+  return target.host->text() == place.host ||
+         std::any_of(data_.host_addresses.begin(), data_.host_addresses.end(), [&](const HostAddress& h) {
+           return h.host == *target.host && h.address == place.address;
+         });
 }
+
+Office::ProviderStanding Office::standing_of(const ProviderPlace& place) const {
+  for (const Resource& r : data_.resources) {
+    if (std::any_of(r.targets.begin(), r.targets.end(), [&](const Target& t) { return names(t, place); }))
+      return {ProviderReach::named, &r};
+  }
+  if (place.inside) return {};
+  const Resource* within = nullptr;
+  const auto visit = [&](std::uint32_t resource) { within = &data_.resources[resource]; };
+  each_resource(place.address, place.port, Protocol::tcp, visit);
+  each_named(place.host, place.port, Protocol::tcp, visit);
+  if (within != nullptr) return {ProviderReach::within, within};
+  if (is_private(place.address) || is_special(place.address))
+    return {ProviderReach::private_address, nullptr};
+  return {};
+}
+
+namespace {
+auto key_of(const ProviderPlace& p) { return std::tie(p.address, p.port); }
+}  // namespace
 
 void Office::gather_providers() {
   for (const ProviderPlace& p : data_.providers) {
-    if (!named_itself(p)) provider_places_.emplace_back(p.address, p.port);
+    if (standing_of(p).reach == ProviderReach::open) open_providers_.push_back(p);
   }
-  sort_unique(provider_places_);
+  std::sort(open_providers_.begin(), open_providers_.end(),
+            [](const ProviderPlace& a, const ProviderPlace& b) { return key_of(a) < key_of(b); });
 }
 
-bool Office::is_provider(const IpAddress& address, std::uint16_t port, Protocol protocol) const noexcept {
-  return protocol == Protocol::tcp &&
-         std::binary_search(provider_places_.begin(), provider_places_.end(), std::pair(address, port));
-}
-
-bool Office::is_provider_host(std::string_view name) const noexcept {
-  return std::any_of(data_.providers.begin(), data_.providers.end(),
-                     [&](const ProviderPlace& p) { return p.host == name; });
+std::span<const ProviderPlace> Office::providers_at(const IpAddress& address, std::uint16_t port,
+                                                    Protocol protocol) const noexcept {
+  if (protocol != Protocol::tcp) return {};
+  const auto wanted = std::tie(address, port);
+  const auto first = std::partition_point(open_providers_.begin(), open_providers_.end(),
+                                          [&](const ProviderPlace& p) { return key_of(p) < wanted; });
+  const auto last = std::partition_point(first, open_providers_.end(),
+                                         [&](const ProviderPlace& p) { return key_of(p) == wanted; });
+  return {first, last};
 }
 
 void Office::gather_facts() {

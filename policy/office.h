@@ -60,11 +60,17 @@ class Office {
     return !named_ports_[0].empty() || !named_ports_[1].empty();
   }
   [[nodiscard]] bool is_named(std::string_view name) const noexcept { return names_.holds(name); }
-  // Whether a provider is there that is reachable before anybody is signed in: not where a resource names
-  // this very address or host, which is then what counts.
-  [[nodiscard]] bool is_provider(const IpAddress& address, std::uint16_t port,
-                                 Protocol protocol) const noexcept;
-  [[nodiscard]] bool is_provider_host(std::string_view name) const noexcept;
+  // Whether a place where a provider is, or might be, is reachable before anybody is signed in; and the
+  // resource that it is in.
+  struct ProviderStanding {
+    ProviderReach reach = ProviderReach::open;
+    const Resource* resource = nullptr;
+  };
+  [[nodiscard]] ProviderStanding standing_of(const ProviderPlace& place) const;
+  // The places that are: sorted by address and port.
+  [[nodiscard]] std::span<const ProviderPlace> open_providers() const noexcept { return open_providers_; }
+  [[nodiscard]] std::span<const ProviderPlace> providers_at(const IpAddress& address, std::uint16_t port,
+                                                            Protocol protocol) const noexcept;
   // Whether some resource names hosts at this port: then a flow's name matters, and has to be heard.
   [[nodiscard]] bool hears_names(std::uint16_t port, Protocol protocol) const noexcept;
 
@@ -112,7 +118,8 @@ class Office {
   void gather_facts();
   void gather_named_ports();
   void gather_providers();
-  [[nodiscard]] bool named_itself(const ProviderPlace& place) const;
+  // Whether the target is about this very server: its one address, or a host that is there.
+  [[nodiscard]] bool names(const Target& target, const ProviderPlace& place) const;
 
   OfficeData data_;
   bool has_machines_ = false;
@@ -127,7 +134,7 @@ class Office {
   std::vector<TokenId> policy_tokens_;
   std::vector<CertificateId> policy_certificates_;
   std::vector<std::uint32_t> user_groups_at_;
-  std::vector<std::pair<IpAddress, std::uint16_t>> provider_places_;  // sorted
+  std::vector<ProviderPlace> open_providers_;  // sorted
   std::unordered_map<UserId, std::uint32_t> users_;
   std::unordered_map<DeviceId, std::uint32_t> devices_;
   std::unordered_map<ResourceId, std::uint32_t> resources_;

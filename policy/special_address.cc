@@ -108,6 +108,16 @@ AddressKind special_kind(const IpAddress& address) noexcept {
   return kind;
 }
 
+bool is_private(const IpAddress& address) noexcept {
+  const auto own_v4 = [](const IpAddress& a) {
+    const std::uint32_t value = a.v4_value();
+    return value >> 24 == 10 || value >> 20 == 0xac1 || value >> 16 == 0xc0a8 || value >> 22 == 0x191;
+  };
+  if (address.is_v4()) return own_v4(address);
+  const EmbeddedIpv4 within = embedded_ipv4(address);
+  return (address.bytes()[0] & 0xfe) == 0xfc || std::any_of(within.begin(), within.end(), own_v4);
+}
+
 bool leads_to(const IpAddress& address, std::span<const IpAddress> own) noexcept {
   const auto is_own = [own](const IpAddress& a) { return std::find(own.begin(), own.end(), a) != own.end(); };
   const EmbeddedIpv4 within = embedded_ipv4(address);

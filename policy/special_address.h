@@ -55,6 +55,10 @@ class EmbeddedIpv4 {
   return special_kind(address) != AddressKind::ordinary;
 }
 
+// Whether the address, or one within it, is of a kind that only networks of one's own have: RFC 1918, RFC
+// 6598 and unique local ones (RFC 4193).
+[[nodiscard]] bool is_private(const IpAddress& address) noexcept;
+
 // Whether the address, or one within it, is among `own`: the gate's own addresses.
 [[nodiscard]] bool leads_to(const IpAddress& address, std::span<const IpAddress> own) noexcept;
 

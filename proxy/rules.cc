@@ -10,6 +10,7 @@
 
 #include "base/process.h"
 #include "base/text.h"
+#include "policy/office.h"
 #include "store/access.h"
 #include "store/office_store.h"
 
@@ -205,8 +206,8 @@ Result<RulesInput> load_rules_input(Database& store) {
   input.targets.erase(std::unique(input.targets.begin(), input.targets.end()), input.targets.end());
   input.unprotected = office->unprotected_allowed;
   input.resolvers = office_resolvers();
-  for (const ProviderPlace& p : office->providers) input.providers.push_back({p.address, p.port});
-  std::sort(input.providers.begin(), input.providers.end());
+  const Office told(*std::move(office));
+  for (const ProviderPlace& p : told.open_providers()) input.providers.push_back({p.address, p.port});
   input.providers.erase(std::unique(input.providers.begin(), input.providers.end()), input.providers.end());
   auto lan = get_setting(store, "lan");
   if (!lan) return lan.error();

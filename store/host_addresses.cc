@@ -65,9 +65,9 @@ Result<std::vector<ProviderPlace>> list_provider_places(Database& db) {
   if (!addresses) return addresses.error();
   std::vector<ProviderPlace> places;
   for (const ProviderHost& p : *providers) {
-    if (const auto address = IpAddress::parse(p.host)) places.push_back({p.host, *address, p.port});
+    if (const auto address = IpAddress::parse(p.host)) places.push_back({p.host, *address, p.port, p.inside});
     for (const HostAddress& h : *addresses) {
-      if (h.host.text() == p.host) places.push_back({p.host, h.address, p.port});
+      if (h.host.text() == p.host) places.push_back({p.host, h.address, p.port, p.inside});
     }
   }
   return places;

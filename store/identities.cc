@@ -82,6 +82,17 @@ Status set_groups(Database& db, const Provider& provider, const std::vector<std:
       "DELETE FROM user_group WHERE id NOT IN (SELECT group_id FROM membership) "
       "AND id NOT IN (SELECT group_id FROM policy_group)");
 }
+// A logout that came while this sign-in was under way ends it, as it would have ended its session: all that
+// is of the same session there, and what the person has shown before it.
+Result<bool> left_meanwhile(Database& db, ProviderId provider, const ArrivingPerson& arriving) {
+  auto found = db.integer(
+      "SELECT 1 FROM logout_token WHERE provider_id = ?1 AND at_ms >= ?2 AND ((sid <> '' AND sid = ?3) OR "
+      "(subject = ?4 AND at_ms >= ?5)) LIMIT 1",
+      {raw(provider), to_ms(arriving.asked), arriving.session, arriving.subject,
+       to_ms(arriving.authenticated)});
+  if (!found) return found.error();
+  return found->has_value();
+}
 }  // namespace
 
 Result<ArrivedPerson> person_of(Database& db, const Provider& provider, const ArrivingPerson& arriving,
@@ -89,6 +100,12 @@ Result<ArrivedPerson> person_of(Database& db, const Provider& provider, const Ar
   auto tx = Transaction::begin(db);
   if (!tx) return tx.error();
   ArrivedPerson person;
+  auto left = left_meanwhile(db, provider.id, arriving);
+  if (!left) return left.error();
+  if (*left) {
+    person.kind = ArrivedPerson::Kind::logged_out;
+    return person;
+  }
   auto known = db.integer(
       "SELECT user_id FROM identity JOIN provider ON id = provider_id WHERE provider_id = ? AND "
       "subject = ? AND enabled",
@@ -189,8 +206,10 @@ Result<std::optional<std::vector<LoggedOut>>> use_logout_token(Database& db, Pro
   auto tx = Transaction::begin(db);
   if (!tx) return tx.error();
   NL_TRY(db.run("DELETE FROM logout_token WHERE at_ms < ?", {to_ms(now - kLogoutMemory)}));
-  NL_TRY(db.run("INSERT INTO logout_token VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
-                {raw(provider), notice.id, to_ms(now)}));
+  NL_TRY(
+      db.run("INSERT INTO logout_token (provider_id, jti, at_ms, subject, sid) VALUES (?, ?, ?, ?, ?) "
+             "ON CONFLICT DO NOTHING",
+             {raw(provider), notice.id, to_ms(now), notice.subject, notice.session}));
   if (db.changes() == 0) return Found();
   std::vector<LoggedOut> out;
   auto query = db.prepare(

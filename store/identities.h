@@ -17,6 +17,8 @@ struct ArrivingPerson {
   std::string wanted_name;                         // what a new user would be called, or empty
   std::string session;                             // the provider's `sid`, or empty
   std::optional<std::vector<std::string>> groups;  // as the provider calls them; nothing: it was not asked
+  WallTime authenticated{};                        // there
+  WallTime asked{};                                // when the browser was sent there
 };
 struct ArrivedPerson {
   enum class Kind : std::uint8_t {
@@ -26,6 +28,7 @@ struct ArrivedPerson {
     name_taken,  // the name that a new user would have belongs to somebody
     no_name,     // the provider said no name that a user can have
     disabled,
+    logged_out,  // there, since the browser was sent there
   } kind = Kind::unknown;
   UserId user{};
   std::string name;

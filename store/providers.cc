@@ -73,6 +73,15 @@ Status check_new(Database& db, const NewProvider& provider) {
   return Done{};
 }
 
+Result<std::vector<ProviderHost>> read_hosts(Result<Statement> query) {
+  std::vector<ProviderHost> hosts;
+  NL_TRY(each_row(std::move(query), [&](Statement& s) -> Status {
+    hosts.push_back({s.text(0), static_cast<std::uint16_t>(s.integer(1)), s.integer(2) != 0});
+    return Done{};
+  }));
+  return hosts;
+}
+
 Status keep_secret(Database& db, ProviderId id, const SealSecret& seal) {
   auto sealed = seal(id);
   if (!sealed) return sealed.error();
@@ -163,39 +172,58 @@ Result<std::optional<std::string>> sealed_secret(Database& db, ProviderId id) {
   return *row ? std::optional(query->text(0)) : std::optional<std::string>();
 }
 
-Status set_provider_hosts(Database& db, ProviderId id, const std::vector<ProviderHost>& hosts) {
+Result<std::vector<ProviderHost>> hosts_of_provider(Database& db, ProviderId id) {
+  auto query =
+      db.prepare("SELECT host, port, inside FROM provider_host WHERE provider_id = ? ORDER BY host, port");
+  if (query) query->bind(1, raw(id));
+  return read_hosts(std::move(query));
+}
+
+Result<bool> set_provider_hosts(Database& db, ProviderId id, const std::vector<ProviderHost>& hosts) {
   auto tx = Transaction::begin(db);
   if (!tx) return tx.error();
-  std::vector<ProviderHost> gone;
-  auto query = db.prepare("SELECT host, port FROM provider_host WHERE provider_id = ?");
-  if (query) query->bind(1, raw(id));
-  NL_TRY(each_row(std::move(query), [&](Statement& s) -> Status {
-    const ProviderHost known{s.text(0), static_cast<std::uint16_t>(s.integer(1))};
-    if (std::find(hosts.begin(), hosts.end(), known) == hosts.end()) gone.push_back(known);
-    return Done{};
-  }));
-  for (const ProviderHost& h : gone) {
+  auto known = hosts_of_provider(db, id);
+  if (!known) return known.error();
+  const auto same = [](const ProviderHost& a) {
+    return [&a](const ProviderHost& b) { return a.host == b.host && a.port == b.port; };
+  };
+  // Nothing is written when nothing changes: each change makes the gate look again.
+  bool changed = false;
+  for (const ProviderHost& h : *known) {
+    if (std::any_of(hosts.begin(), hosts.end(), same(h))) continue;
     NL_TRY(db.run("DELETE FROM provider_host WHERE provider_id = ? AND host = ? AND port = ?",
                   {raw(id), h.host, std::int64_t{h.port}}));
+    changed = true;
   }
-  // Nothing is written when nothing changes: each change makes the gate look again.
   for (const ProviderHost& h : hosts) {
-    NL_TRY(db.run(
-        "INSERT INTO provider_host SELECT id, ?2, ?3 FROM provider WHERE id = ?1 ON CONFLICT DO NOTHING",
-        {raw(id), h.host, std::int64_t{h.port}}));
+    if (std::any_of(known->begin(), known->end(), same(h))) continue;
+    NL_TRY(
+        db.run("INSERT INTO provider_host (provider_id, host, port) SELECT id, ?2, ?3 FROM provider WHERE id "
+               "= ?1 ON CONFLICT DO NOTHING",
+               {raw(id), h.host, std::int64_t{h.port}}));
+    changed = true;
+  }
+  NL_TRY(tx->commit());
+  return changed;
+}
+
+Status set_provider_inside(Database& db, ProviderId id, const std::vector<ProviderHost>& hosts) {
+  auto tx = Transaction::begin(db);
+  if (!tx) return tx.error();
+  NL_TRY(db.run("UPDATE provider_host SET inside = 0 WHERE provider_id = ? AND inside", {raw(id)}));
+  for (const ProviderHost& h : hosts) {
+    NL_TRY(
+        db.run("INSERT INTO provider_host (provider_id, host, port, inside) VALUES (?, ?, ?, 1) "
+               "ON CONFLICT DO UPDATE SET inside = 1",
+               {raw(id), h.host, std::int64_t{h.port}}));
   }
   return tx->commit();
 }
 
 Result<std::vector<ProviderHost>> list_provider_hosts(Database& db) {
-  std::vector<ProviderHost> hosts;
-  NL_TRY(each_row(db.prepare("SELECT DISTINCT host, port FROM provider_host JOIN provider ON provider.id = "
-                             "provider_id WHERE enabled ORDER BY host, port"),
-                  [&](Statement& s) -> Status {
-                    hosts.push_back({s.text(0), static_cast<std::uint16_t>(s.integer(1))});
-                    return Done{};
-                  }));
-  return hosts;
+  return read_hosts(
+      db.prepare("SELECT host, port, max(inside) FROM provider_host JOIN provider ON provider.id = "
+                 "provider_id WHERE enabled GROUP BY host, port ORDER BY host, port"));
 }
 
 }  // namespace nightlatch

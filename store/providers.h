@@ -50,12 +50,19 @@ using SealSecret = std::function<Result<std::string>(ProviderId)>;
 [[nodiscard]] Result<std::optional<std::string>> sealed_secret(Database& db, ProviderId id);
 
 // The hosts that the provider's documents name, beside its issuer's. Replaces what was known.
+// `inside` stays as an admin set it.
 struct ProviderHost {
   std::string host;  // a name or an address, in lower case
   std::uint16_t port = 443;
+  bool inside = false;  // an admin has said that it is within the office, where resources are
   auto operator<=>(const ProviderHost&) const = default;
 };
-[[nodiscard]] Status set_provider_hosts(Database& db, ProviderId id, const std::vector<ProviderHost>& hosts);
+// Whether anything changed.
+[[nodiscard]] Result<bool> set_provider_hosts(Database& db, ProviderId id,
+                                              const std::vector<ProviderHost>& hosts);
+// Says that these hosts of it are within the office, and no others.
+[[nodiscard]] Status set_provider_inside(Database& db, ProviderId id, const std::vector<ProviderHost>& hosts);
 [[nodiscard]] Result<std::vector<ProviderHost>> list_provider_hosts(Database& db);  // of enabled ones, once
+[[nodiscard]] Result<std::vector<ProviderHost>> hosts_of_provider(Database& db, ProviderId id);
 
 }  // namespace nightlatch

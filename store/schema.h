@@ -287,6 +287,14 @@ CREATE INDEX browser_by_sign_in ON browser (sign_in_id);
 
 -- The portal's name that a passkey was made for: under another one browsers do not have it. Empty: not known.
 ALTER TABLE passkey ADD COLUMN rp_id TEXT NOT NULL DEFAULT '' COLLATE NOCASE;
+)sql",
+                                        R"sql(
+-- An admin has said that this host of a provider is within the office, where resources are.
+ALTER TABLE provider_host ADD COLUMN inside INTEGER NOT NULL DEFAULT 0 CHECK (inside IN (0, 1));
+
+-- Whom the token was about: a sign-in that was under way when it came is not let in.
+ALTER TABLE logout_token ADD COLUMN subject TEXT NOT NULL DEFAULT '';
+ALTER TABLE logout_token ADD COLUMN sid TEXT NOT NULL DEFAULT '';
 )sql"};
 
 // Tables whose every change is a change of the configuration: each gets three triggers that raise

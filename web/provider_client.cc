@@ -58,6 +58,20 @@ void ProviderClient::Kept<T>::settle(std::variant<std::shared_ptr<const T>, Prov
   for (const auto& answer : told) answer(result);
 }
 
+ProviderHost provider_host_of(std::string_view url) {
+  return {host_of_provider_url(url), port_of_provider_url(url)};
+}
+
+std::vector<ProviderHost> hosts_for_browsers(const ProviderMetadata& told) {
+  std::vector<ProviderHost> hosts;
+  for (const std::string& url : {told.issuer, told.authorization_endpoint, told.end_session_endpoint}) {
+    if (!url.empty()) hosts.push_back(provider_host_of(url));
+  }
+  std::sort(hosts.begin(), hosts.end());
+  hosts.erase(std::unique(hosts.begin(), hosts.end()), hosts.end());
+  return hosts;
+}
+
 Result<std::unique_ptr<ProviderClient>> ProviderClient::open(Loop& loop) {
   FetchLimits limits;
   limits.at_once = 64;

@@ -33,6 +33,10 @@ struct CodeExchange {  // RFC 6749 section 4.1.3 and RFC 7636 section 4.5
   std::string secret;  // empty: a public client
 };
 
+// The host and the port of an is_provider_url(), and those of all that a provider sends browsers to.
+[[nodiscard]] ProviderHost provider_host_of(std::string_view url);
+[[nodiscard]] std::vector<ProviderHost> hosts_for_browsers(const ProviderMetadata& told);
+
 class ProviderClient {
  public:
   template <typename T>

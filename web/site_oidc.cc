@@ -309,6 +309,8 @@ void Site::oidc_arrive(const OidcReturnPtr& r) {
   const Profile& profile = r->claims.profile;
   arriving.wanted_name = account_name(profile);
   arriving.session = r->claims.session;
+  arriving.authenticated = r->claims.authenticated;
+  arriving.asked = r->login.asked;
   // Groups that the provider does not speak of are groups that nobody is in.
   if (!r->provider.groups_claim.empty())
     arriving.groups = profile.groups.value_or(std::vector<std::string>());

@@ -18,6 +18,10 @@ std::string clock_text(WallTime t) { return format_rfc3339(std::chrono::floor<Se
 void Site::oidc_stranger(const OidcReturnPtr& r, const ArrivedPerson& person) {
   using Kind = ArrivedPerson::Kind;
   const std::string& p = r->provider.name;
+  if (person.kind == Kind::logged_out) {
+    return oidc_refuse(r->v, r->provider, r->onward(),
+                       {"logged_out_meanwhile", "the person signed out there; subject " + r->claims.subject});
+  }
   ProviderFault fault{"unknown_subject", fmt::format("subject {}; nightlatch provider link {} SUBJECT USER",
                                                      r->claims.subject, p)};
   MessagePage page;
@@ -91,12 +95,20 @@ void Site::oidc_audit(const VisitPtr& v, const Provider& provider, const Provide
 // The hosts that a browser is sent to are reachable before anybody is signed in (semantics 14): the gate
 // reads them. What the portal itself asks is not among them: devices have no business there.
 void Site::learn_hosts(const Provider& provider, const ProviderMetadata& at) {
-  std::vector<ProviderHost> hosts;
-  for (const std::string& url : {provider.issuer, at.authorization_endpoint, at.end_session_endpoint}) {
-    if (!url.empty()) hosts.push_back({host_of_provider_url(url), port_of_provider_url(url)});
-  }
+  const std::vector<ProviderHost> hosts = hosts_for_browsers(at);
   const bool posted = writer_.post(
-      [id = provider.id, hosts](Database& db, WallTime) { return set_provider_hosts(db, id, hosts); },
+      [id = provider.id, name = provider.name, hosts, &audit = audit_](Database& db, WallTime now) -> Status {
+        auto changed = set_provider_hosts(db, id, hosts);
+        if (!changed) return changed.error();
+        if (!*changed) return Done{};
+        AuditEvent e;
+        e.at = now;
+        e.event = "provider.hosts";
+        e.detail = name + ": everybody is sent to";
+        for (const ProviderHost& h : hosts) e.detail += fmt::format(" {}:{}", printable(h.host), h.port);
+        audit.write(std::move(e));
+        return Done{};
+      },
       [name = provider.name](const Status& written) {
         if (!written) log_warning("{}: {}", name, written.error().message);
       });
@@ -137,6 +149,9 @@ void Site::oidc_refuse(const VisitPtr& v, const Provider& provider, const Onward
   } else if (fault.reason == "provider_refused" || fault.reason == "code_refused") {
     page.heading = "Not signed in";
     page.paragraphs = {provider.name + " did not sign you in. Nothing was changed."};
+  } else if (fault.reason == "logged_out_meanwhile") {
+    page.heading = "You signed out at " + provider.name;
+    page.paragraphs = {"That was while you were signing in here. Nothing was changed; please sign in again."};
   } else if (fault.reason.find("state") != std::string::npos) {
     page.heading = "This sign-in was not awaited";
     page.paragraphs = {

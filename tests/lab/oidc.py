@@ -10,6 +10,7 @@ from lab import ROOT, Office
 HOST = "id.office.example"
 ISSUER = f"https://{HOST}"
 SECRET = "a secret of the client"
+BEYOND = "198.51.100.3"
 
 
 def certificate(office: Office) -> tuple[str, str, str]:
@@ -31,8 +32,8 @@ def certificate(office: Office) -> tuple[str, str, str]:
 class Provider:
     """A provider's process."""
 
-    def __init__(self, office: Office, script: str, files: tuple[str, str, str]):
-        self.office, self.script, self.files = office, script, files
+    def __init__(self, office: Office, script: str, files: tuple[str, str, str], address: str):
+        self.office, self.script, self.files, self.address = office, script, files, address
         self.process = None
         office.at_end(self.kill)
         self.start()
@@ -41,7 +42,7 @@ class Provider:
         here = pathlib.Path(__file__).parent / "node" / self.script
         self.process = subprocess.Popen(
             self.office.server_ns.argv("env", f"NODE_EXTRA_CA_CERTS={self.office.folder}/portal-ca.pem", "NODE_NO_WARNINGS=1",
-                                       "node", str(here), ISSUER, self.office.NEWS[4], *self.files[1:],
+                                       "node", str(here), ISSUER, self.address, *self.files[1:],
                                        f"https://{self.office.PORTAL}"),
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         while (line := self.process.stdout.readline()) != '"ready"\n':
@@ -65,9 +66,16 @@ class Provider:
         self.process = None
 
 
-def names(office: Office) -> None:
+def beyond(office: Office) -> str:
+    """An address that is not of a network of one's own, on the same server."""
+    office.server_ns.ip(f"addr add {BEYOND}/32 dev eth0")
+    office.gate_ns.ip(f"route add {BEYOND}/32 via {office.NEWS[4]}")
+    return BEYOND
+
+
+def names(office: Office, address: str) -> None:
     for ns in (office.gate_ns, office.alice.ns, office.bob.ns, office.server_ns):
-        ns.hosts({office.PORTAL: office.GATE[4], HOST: office.NEWS[4]})
+        ns.hosts({office.PORTAL: office.GATE[4], HOST: address})
     # Whoever asks for an IPv6 address too is told at once that there is no resolver.
     office.server_ns.resolver("127.0.0.1")
 
@@ -79,9 +87,11 @@ def install_node() -> None:
                        env={**os.environ, "PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD": "1"}, stdout=subprocess.DEVNULL)
 
 
-def start(office: Office, script: str, *options: str, session: str = "1h", before=lambda office: None) -> Provider:
+def start(office: Office, script: str, *options: str, session: str = "1h", before=lambda office: None,
+          address: str | None = None) -> Provider:
     """An office with the provider `corp`, once `before` has been called on its store."""
-    names(office)
+    address = address or office.NEWS[4]
+    names(office, address)
     files = certificate(office)
     office.init(session)
     office.cli("provider", "add", "corp", "--issuer", ISSUER, "--client-id", "gate", "--secret-file", "-", "--ca", files[0],
@@ -89,4 +99,4 @@ def start(office: Office, script: str, *options: str, session: str = "1h", befor
     before(office)
     office.serve()
     (office.folder / "portal-ca.pem").write_text(office.ca())
-    return Provider(office, script, files)
+    return Provider(office, script, files, address)

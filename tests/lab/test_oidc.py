@@ -175,42 +175,70 @@ def test_who_is_new_becomes_a_user_and_the_secret_goes_in_the_form(office):
     office.logged(lambda row: row.get("event") == "sign_in.refused" and "subject alice" in row.get("detail", ""))
 
 
-def test_its_hosts_are_reachable_before_anybody_is_signed_in(office):
-    def strict(office):
-        office.cli("set", "unprotected", "deny")
-        office.cli("resource", "add", "everything", "--to", "10.88.0.0/16:443/tcp")
-        office.cli("policy", "add", "everything", "--resource", "everything", "--anyone")
-    oidc.install_node()
-    corp = oidc.start(office, "real_provider.mjs", before=strict)
-    where = (office.NEWS[4], 443)
+def strict(office):
+    office.cli("set", "unprotected", "deny")
+
+
+def reaching(office, corp):
+    """Whether a laptop on which nobody is signed in gets to the provider, whose certificate proves that it is that."""
     tls = ssl.create_default_context(cafile=corp.files[0])
 
     def reaches() -> bool:
-        with contextlib.suppress(OSError), office.alice.open(*where) as sock:
+        with contextlib.suppress(OSError), office.alice.open(corp.address, 443) as sock:
             with tls.wrap_socket(sock, server_hostname=oidc.HOST):
                 return True
         return False
+    return reaches
+
+
+def test_its_hosts_are_reachable_before_anybody_is_signed_in(office):
+    oidc.install_node()
+    corp = oidc.start(office, "real_provider.mjs", before=strict, address=oidc.beyond(office))
+    reaches = reaching(office, corp)
     until(reaches, 15, "the provider, from a laptop that nobody is signed in on")
-    verdict = office.explain(office.alice, *where)
+    verdict = office.explain(office.alice, corp.address, 443)
     assert (verdict["verdict"], verdict["reason"]) == ("allow", "identity_provider"), verdict
-    assert office.alice.try_http(office.NEWS[4]) != "through", "its other ports are as they were"
-    other = office.explain(office.alice, office.WIKI[4], 443)
-    assert (other["verdict"], other["reason"]) == ("sign_in", "no_sign_in"), other
-    # In no resource either.
-    office.cli("policy", "remove", "everything")
-    office.cli("resource", "remove", "everything")
-    until(lambda: office.explain(office.alice, office.WIKI[4], 443)["verdict"] == "deny", 5)
-    until(reaches, 5, "where everything unknown is refused")
-    # A resource that is about this very server counts; and so does taking the provider away.
-    office.cli("resource", "add", "sso", "--to", f"{office.NEWS[4]}:443/tcp")
-    office.cli("policy", "add", "sso", "--resource", "sso", "--anyone")
-    until(lambda: not reaches(), 5, "the resource names it")
-    office.cli("policy", "remove", "sso")
-    office.cli("resource", "remove", "sso")
+    assert office.explain(office.alice, corp.address, 80)["verdict"] == "deny", "its other ports are as they were"
+    assert office.json("provider", "test", "corp")["closed_places"] == []
+    # A resource that it is within counts; and so does taking the provider away.
+    office.cli("resource", "add", "partners", "--to", "198.51.100.0/24:443/tcp")
+    office.cli("policy", "add", "partners", "--resource", "partners", "--anyone")
+    until(lambda: not reaches(), 5, "the resource counts")
+    office.cli("policy", "remove", "partners")
+    office.cli("resource", "remove", "partners")
     until(reaches, 5)
     office.cli("provider", "disable", "corp")
     until(lambda: not reaches(), 5, "a provider that is not offered is nobody special")
     assert corp.process.poll() is None
+
+
+def test_a_provider_within_the_office_is_reached_when_an_admin_has_said_so(office):
+    def intranet(office):
+        office.cli("resource", "add", "intranet", "--to", "10.88.0.0/16:443/tcp")
+        office.cli("policy", "add", "intranet", "--resource", "intranet", "--anyone")
+    oidc.install_node()
+    corp = oidc.start(office, "real_provider.mjs", before=intranet)
+    reaches = reaching(office, corp)
+    place = f"{oidc.HOST} ({corp.address}:443) is within the resource intranet: whoever is not signed in cannot reach it"
+    until(lambda: office.json("provider", "test", "corp")["closed_places"] == [place], 10)
+    assert office.explain(office.alice, corp.address, 443)["verdict"] == "sign_in"
+    assert not reaches()
+    told = [check for check in office.json("doctor", expect=None) if check["check"] == "providers"]
+    command = f"nightlatch provider inside corp --host {oidc.HOST}:443"
+    assert (told[0]["state"], told[0]["fix"]) == ("warn", f"if it belongs there: {command}"), told
+    office.cli(*command.split()[1:])
+    until(reaches, 15, "from a laptop that nobody is signed in on")
+    verdict = office.explain(office.alice, corp.address, 443)
+    assert (verdict["verdict"], verdict["reason"]) == ("allow", "identity_provider"), verdict
+    assert office.json("provider", "test", "corp")["closed_places"] == []
+    assert office.explain(office.alice, office.WIKI[4], 443)["verdict"] == "sign_in", "what is beside it is as it was"
+    # A resource that is about this very server still counts; and an admin can take it back.
+    office.cli("resource", "add", "sso", "--to", f"{corp.address}:443/tcp")
+    until(lambda: not reaches(), 5, "the resource names it")
+    office.cli("resource", "remove", "sso")
+    until(reaches, 5)
+    office.cli("provider", "inside", "corp", "--none")
+    until(lambda: not reaches(), 5)
 
 
 def test_a_provider_that_is_killed_twenty_times(office, corp):

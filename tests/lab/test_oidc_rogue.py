@@ -240,6 +240,59 @@ def test_a_silent_or_dead_provider_is_not_an_expired_session(office, rogue):
     assert re.search("Password", other.get("/").body), "and passwords are still good"
 
 
+def tell_of_logout(office, token: str):
+    stranger = Browser(office.bob)
+    stranger.cookies.clear()
+    return stranger.request("POST", "/oidc/corp/logout", {"Content-Type": "application/x-www-form-urlencoded"},
+                            urllib.parse.urlencode({"logout_token": token}).encode())
+
+
+def test_who_signs_out_there_while_signing_in_here_is_not_let_in(office, rogue):
+    browser = Browser(office.alice)
+    sent = begin(office, browser)
+    assert tell_of_logout(office, rogue.tell(logout="j1")).status == 200
+    rogue.tell(nonce=sent["nonce"])
+    reply = come_back(browser, state=sent["state"])
+    assert reply.status == 403 and json.loads(reply.body)["reason"] == "logged_out_meanwhile", reply
+    nothing_stored(office)
+    until(lambda: refusals(office) == ["logged_out_meanwhile"], 5, "it is in the log")
+    sent = begin(office, browser)
+    rogue.tell(nonce=sent["nonce"])
+    assert come_back(browser, state=sent["state"]).status == 200, "what is begun after that counts"
+
+
+def test_its_documents_open_nothing_that_is_protected(office):
+    def strict(office):
+        office.cli("set", "unprotected", "deny")
+        office.cli("resource", "add", "servers", "--to", "10.88.0.0/24:443/tcp", "--to", "203.0.113.0/28:443/tcp")
+        office.cli("policy", "add", "servers", "--resource", "servers", "--anyone")
+    rogue = oidc.start(office, "rogue_provider.cjs", before=strict, address=oidc.beyond(office))
+
+    def verdict(address: str, port: int = 443) -> tuple:
+        told = office.explain(office.alice, address, port)
+        return told["verdict"], told["reason"]
+    opened = ("allow", "identity_provider")
+    browser = Browser(office.alice)
+    rogue.tell(metadata={"end_session_endpoint": "https://203.0.113.80:8443/out"})
+    browser.post("/oidc/corp/start", form(browser.get("/").body, "/oidc/corp/start"))
+    until(lambda: verdict("203.0.113.80", 8443) == opened, 5, "what its documents say is believed where nothing is")
+    assert verdict("203.0.113.80") == ("deny", "unprotected")
+    said = office.logged(lambda row: row.get("event") == "provider.hosts")
+    assert said[-1]["detail"] == f"corp: everybody is sent to 203.0.113.80:8443 {oidc.HOST}:443", said
+    for places in ({"10.88.0.9": ("sign_in", "no_sign_in"), "192.168.7.7": ("deny", "unprotected")},
+                   {"203.0.113.9": ("sign_in", "no_sign_in"), "fd88::9": ("deny", "unprotected")}):
+        office.gates[-1].stop()
+        office.serve()  # it asks for the document again
+        first, second = (f"[{place}]" if ":" in place else place for place in places)
+        rogue.tell(metadata={"authorization_endpoint": f"https://{first}/auth", "end_session_endpoint": f"https://{second}/out"})
+        browser = Browser(office.alice)
+        browser.post("/oidc/corp/start", form(browser.get("/").body, "/oidc/corp/start"))
+        until(lambda: {host for host, in office.query("SELECT host FROM provider_host")} == {oidc.HOST, *places}, 5, "read")
+        until(lambda: verdict("203.0.113.80", 8443) == ("deny", "unprotected"), 5, "and no longer the other")
+        assert {place: verdict(place) for place in places} == places
+        assert verdict(oidc.BEYOND) == opened
+
+
 def test_logout_tokens(office, rogue):
     browser = Browser(office.alice)
 
@@ -249,10 +302,7 @@ def test_logout_tokens(office, rogue):
         assert come_back(browser, state=sent["state"]).status == 200
 
     def logout(token):
-        stranger = Browser(office.bob)
-        stranger.cookies.clear()
-        return stranger.request("POST", "/oidc/corp/logout", {"Content-Type": "application/x-www-form-urlencoded"},
-                                urllib.parse.urlencode({"logout_token": token}).encode())
+        return tell_of_logout(office, token)
     sign_in()
     flow = office.alice.flow(office.PAYROLL[4], office.ECHO)
     bad = {"wrong_audience": {"claims": {"aud": "another"}}, "has_nonce": {"claims": {"nonce": "n"}}, "missing_jti": {"claims": {

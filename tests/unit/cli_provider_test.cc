@@ -3,7 +3,10 @@
 
 #include "auth/secret_box.h"
 #include "cli_testing.h"
+#include "store/passkeys.h"
+#include "store/people.h"
 #include "store/providers.h"
+#include "store/sessions.h"
 
 namespace nightlatch::cli {
 namespace {
@@ -52,6 +55,99 @@ TEST_F(CliProvider, ShowsWhatItIsAndWhoIsWho) {
   ok({"provider", "enable", "corp"});
   ok({"provider", "remove", "corp"});
   EXPECT_TRUE(ok({"provider", "list", "--json"}).json().empty());
+}
+
+TEST_F(CliProvider, AnAdminSaysWhatIsInside) {
+  const auto inside = [&] {
+    std::vector<std::string> all;
+    const auto shown = ok({"provider", "show", "corp", "--json"}).json();
+    for (const auto& host : shown["hosts"]) {
+      if (host["inside"] == true)
+        all.push_back(host["host"].get<std::string>() + ":" + std::to_string(host["port"].get<int>()));
+    }
+    return all;
+  };
+  using Hosts = std::vector<std::string>;
+  ok(kAdd, "hush hush\n");
+  EXPECT_EQ(inside(), Hosts());
+  ok({"provider", "inside", "corp"});
+  EXPECT_EQ(inside(), Hosts({"id.example:443"}));
+  ok({"provider", "inside", "corp", "--host", "Login.example:8443", "--host", "[fd00::9]"});
+  EXPECT_EQ(inside(), Hosts({"fd00::9:443", "login.example:8443"}));
+  for (const char* wrong : {"", "a b", "a/b", "https://a", "a:0", "a:x", "a?b", "u@a"}) {
+    EXPECT_EQ(run({"provider", "inside", "corp", "--host", wrong}).status, 2) << wrong;
+  }
+  EXPECT_EQ(run({"provider", "inside", "corp", "--host", "a", "--none"}).status, 2);
+  EXPECT_EQ(inside().size(), 2U);
+  ok({"provider", "inside", "corp", "--none"});
+  EXPECT_EQ(inside(), Hosts());
+  ok({"provider", "add", "sso", "--issuer", "https://10.88.0.2:8443/x", "--client-id", "g", "--public",
+      "--inside"});
+  EXPECT_EQ(ok({"provider", "show", "sso", "--json"}).json()["hosts"][0]["inside"], true);
+}
+
+// Whoever is not signed in could not get to where one signs in.
+TEST_F(CliProvider, DoctorSaysWhatCannotBeReached) {
+  const auto says = [&] {
+    std::vector<std::string> all;
+    const auto checks = nlohmann::json::parse(run({"doctor", "--json"}).out);
+    for (const auto& check : checks) {
+      if (check["check"] == "providers")
+        all.push_back(check["state"].get<std::string>() + " " + check["says"].get<std::string>());
+    }
+    return all;
+  };
+  EXPECT_TRUE(says().empty()) << "there is none";
+  ok({"provider", "add", "sso", "--issuer", "https://10.9.0.2:8443", "--client-id", "g", "--public"});
+  EXPECT_THAT(says(), ::testing::ElementsAre(::testing::StartsWith("ok ")));
+  ok({"resource", "add", "net", "--to", "10.9.0.0/16:8443/tcp"});
+  EXPECT_THAT(says(),
+              ::testing::ElementsAre(
+                  "warn 10.9.0.2 (10.9.0.2:8443) is within the resource net: whoever is not signed in "
+                  "cannot reach it"));
+  ok({"provider", "inside", "sso"});
+  EXPECT_THAT(says(), ::testing::ElementsAre(::testing::StartsWith("ok ")));
+  ok({"resource", "add", "one", "--to", "10.9.0.2:8443/tcp"});
+  EXPECT_THAT(says(),
+              ::testing::ElementsAre(HasSubstr("the resource one is about 10.9.0.2 (10.9.0.2:8443) itself")));
+  ok({"resource", "remove", "one"});
+  ok({"resource", "remove", "net"});
+  ok({"provider", "inside", "sso", "--none"});
+  ok({"set", "unprotected", "deny"});
+  EXPECT_THAT(says(), ::testing::ElementsAre(HasSubstr("is a private address, and unprotected = deny")));
+  ok({"provider", "disable", "sso"});
+  EXPECT_TRUE(says().empty()) << "nobody is sent there";
+}
+
+TEST_F(CliProvider, SaysWhatElseLetsThatPersonIn) {
+  ok(kAdd, "hush hush\n");
+  ok({"provider", "link", "corp", "00u1", "alice"});
+  EXPECT_THAT(ok({"provider", "unlink", "corp", "00u1"}).err, Not(HasSubstr("can still sign in")));
+  ok({"provider", "link", "corp", "00u1", "alice"});
+  ok({"provider", "link", "corp", "00u2", "alice"});
+  auto db = open_store(store_, Database::Access::write);
+  const UserId alice = find_user(*db, "alice")->id;
+  NewPasskey key;
+  key.user = alice;
+  key.name = "blue";
+  key.credential_id = "0123456789abcdef";
+  key.public_key = "key";
+  ASSERT_TRUE(add_passkey(*db, key, wall_now()).ok());
+  EXPECT_THAT(
+      ok({"user", "passwd", "alice", "--password-file", "-"}, "a long new password\n").err,
+      HasSubstr("alice can still sign in with 1 passkey, corp; to change that: nightlatch user factor alice "
+                "--remove all"));
+  ASSERT_TRUE(record_sign_in(*db,
+                             {alice, find_device(*db, "laptop")->id, wall_now(), "pwd", {}, "local", "x"},
+                             wall_now())
+                  .ok());
+  EXPECT_THAT(
+      ok({"user", "passwd", "alice", "--password-file", "-"}, "a long new password\n").err,
+      HasSubstr(
+          "1 session goes on; to change that: nightlatch user factor alice --remove all, nightlatch session "
+          "end --user alice"));
+  EXPECT_THAT(ok({"provider", "unlink", "corp", "00u1"}).err,
+              HasSubstr("alice can still sign in with a password, 1 passkey, corp; to change"));
 }
 
 TEST_F(CliProvider, WhatIsWrongChangesNothing) {

@@ -149,7 +149,10 @@ class Oracle {
     for (const std::string_view name : d.names) {
       const bool found_by = number++ < d.found_by;
       bool providers_own = false;
-      for (const ProviderPlace& p : o_.providers) providers_own = providers_own || p.host == name;
+      for (const ProviderPlace& p : o_.providers) {
+        const bool there = p.address == d.address && p.port == d.port && open(p);
+        providers_own = providers_own || (there && p.host == name);
+      }
       if (provider && providers_own) continue;
       std::vector<Resource> named;
       for (const Resource& r : o_.resources) {
@@ -172,28 +175,36 @@ class Oracle {
     return a;
   }
 
-  // A provider is there, and no resource names that very address, or that very host or where it is.
+  // A provider is there, and everybody may reach it.
   [[nodiscard]] bool provider_at(const Destination& d) const {
     for (const ProviderPlace& p : o_.providers) {
-      if (d.protocol != Protocol::tcp || !(p.address == d.address) || p.port != d.port) continue;
-      bool named = false;
-      for (const Resource& r : o_.resources) {
-        for (const Target& t : r.targets) {
-          if (t.protocol != Protocol::tcp || p.port < t.ports.first || p.port > t.ports.last) continue;
-          if (!t.host) {
-            const bool single = t.prefix.bits == (p.address.is_v4() ? 32 : 128);
-            named = named || (single && t.prefix.address == p.address);
-          } else if (!t.host->wildcard()) {
-            named = named || t.host->text() == p.host;
-            for (const HostAddress& h : o_.host_addresses) {
-              named = named || (h.host == *t.host && h.address == p.address);
-            }
-          }
-        }
-      }
-      if (!named) return true;
+      if (d.protocol == Protocol::tcp && p.address == d.address && p.port == d.port && open(p)) return true;
     }
     return false;
+  }
+
+  // No resource names that very address, or that very host or where it is; and none holds it, nor is it of a
+  // network of one's own, unless an admin has said so.
+  [[nodiscard]] bool open(const ProviderPlace& p) const {
+    const Destination there{p.address, p.port, Protocol::tcp, {}};
+    for (const Resource& r : o_.resources) {
+      if (!p.inside && (holds(o_, r, there) || names(r, there, p.host))) return false;
+      for (const Target& t : r.targets) {
+        if (t.protocol != Protocol::tcp || p.port < t.ports.first || p.port > t.ports.last) continue;
+        if (!t.host && t.prefix.bits == (p.address.is_v4() ? 32 : 128) && t.prefix.address == p.address)
+          return false;
+        if (!t.host || t.host->wildcard()) continue;
+        if (t.host->text() == p.host) return false;
+        for (const HostAddress& h : o_.host_addresses) {
+          if (h.host == *t.host && h.address == p.address) return false;
+        }
+      }
+    }
+    for (const char* own : {"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7",
+                            "64:ff9b::10.0.0.0/104", "64:ff9b::192.168.0.0/112"}) {
+      if (!p.inside && Prefix::parse(own)->contains(p.address)) return false;
+    }
+    return p.inside || !is_special(p.address);
   }
 
   Answer judge(const std::vector<Resource>& in) const {

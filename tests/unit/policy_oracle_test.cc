@@ -560,7 +560,7 @@ class RandomOffice {
     for (std::uint32_t n = below(4); n > 0; --n) o.host_addresses.push_back({host(), address()});
     const std::array<const char*, 3> providers{"a.corp.lan", "free.example", "wiki.lan"};
     for (std::uint32_t n = one_in(3) ? below(12) : 0; n > 0; --n) {
-      o.providers.push_back({providers[below(3)], address(), port()});
+      o.providers.push_back({providers[below(3)], address(), port(), one_in(2)});
     }
     for (int i = 1, n = static_cast<int>(below(12)); i <= n; ++i) o.policies.push_back(policy(i));
     for (int i = 1, n = static_cast<int>(below(5)); i <= n; ++i) o.tokens.push_back(token(i));

@@ -7,11 +7,12 @@
 namespace nightlatch {
 namespace {
 
-// An office that refuses what it does not know, with one resource and a provider at 10.0.0.9:443.
-OfficeData data(const std::string& target) {
+// An office that refuses what it does not know, with one resource and a provider that an admin has said is
+// inside, at 10.0.0.9:443.
+OfficeData data(const std::string& target, bool inside = true, const char* address = "10.0.0.9") {
   OfficeData d;
   d.unprotected_allowed = false;
-  d.providers = {{"id.corp.example", *IpAddress::parse("10.0.0.9"), 443}};
+  d.providers = {{"id.corp.example", *IpAddress::parse(address), 443, inside}};
   if (!target.empty()) {
     d.resources = {{ResourceId(1), "r", {*parse_target(target, "target")}}};
     Policy policy;
@@ -41,6 +42,61 @@ TEST(ProviderPlace, IsOpenAtItsOwnPortAlone) {
     EXPECT_NE(verdict(data(target), "10.0.0.8"), kOpen);
     EXPECT_NE(verdict(data(target), "10.0.0.9", 443, {}, Protocol::udp), kOpen);
   }
+}
+
+// Nobody has said that it is inside, but its documents or the resolver.
+TEST(ProviderPlace, OpensNothingThatIsProtected) {
+  for (const char* target : {"203.0.113.0/24:443/tcp", "203.0.113.9:443/tcp", "0.0.0.0/0:1-65535/tcp",
+                             "*.corp.example:443/tcp", "*.example:400-500/tcp", "id.corp.example:443/tcp"}) {
+    EXPECT_NE(verdict(data(target, false, "203.0.113.9"), "203.0.113.9", 443, {"id.corp.example"}), kOpen)
+        << target;
+  }
+  for (const char* target : {"", "203.0.113.0/24:80/tcp", "203.0.113.0/24:443/udp", "203.0.113.8:443/tcp",
+                             "*.corp.example:80/tcp", "wiki.corp.example:443/tcp"}) {
+    EXPECT_EQ(verdict(data(target, false, "203.0.113.9"), "203.0.113.9"), kOpen) << target;
+  }
+  OfficeData wild = data("*.example:443/tcp", false, "203.0.113.9");  // where a name under it was found
+  wild.host_addresses = {{*HostPattern::parse("*.example", "host"), *IpAddress::parse("203.0.113.9")}};
+  EXPECT_NE(verdict(wild, "203.0.113.9"), kOpen);
+  // As it is written in IPv6.
+  EXPECT_NE(verdict(data("203.0.113.0/24:443/tcp", false, "64:ff9b::203.0.113.9"), "64:ff9b::203.0.113.9"),
+            kOpen);
+}
+
+TEST(ProviderPlace, OpensNoAddressThatOnlyNetworksOfOnesOwnHave) {
+  for (const char* address :
+       {"10.0.0.9", "172.16.0.1", "172.31.255.1", "192.168.1.1", "100.64.0.1", "100.127.0.1", "127.0.0.1",
+        "169.254.1.1", "fd00::9", "fc00::9", "fe80::9", "::1", "64:ff9b::10.0.0.9", "2002:c0a8:101::1"}) {
+    EXPECT_EQ(verdict(data("", false, address), address), "deny unprotected") << address;
+    EXPECT_EQ(verdict(data("", true, address), address), kOpen) << address << ": an admin has said so";
+  }
+  for (const char* address :
+       {"9.255.255.255", "11.0.0.1", "172.15.0.1", "172.32.0.1", "192.167.1.1", "192.169.1.1", "100.63.0.1",
+        "100.128.0.1", "2001:db8::9", "fe00::9", "64:ff9b::203.0.113.9"}) {
+    EXPECT_EQ(verdict(data("", false, address), address), kOpen) << address;
+  }
+}
+
+TEST(ProviderPlace, AHostThatIsNotReachedOpensNoOtherOnesNames) {
+  OfficeData d = data("wiki.corp.example:443/tcp", false, "203.0.113.9");
+  d.providers.push_back({"wiki.corp.example", *IpAddress::parse("10.0.0.2"), 443});
+  EXPECT_EQ(verdict(d, "203.0.113.9", 443, {"wiki.corp.example"}), "sign_in no_sign_in");
+  EXPECT_EQ(verdict(d, "203.0.113.9", 443, {"id.corp.example"}), kOpen);
+}
+
+TEST(ProviderPlace, SaysWhyItIsNotReached) {
+  using enum ProviderReach;
+  const auto standing = [](const std::string& target, bool inside, const char* address) {
+    const Office office(data(target, inside, address));
+    const auto s = office.standing_of(office.data().providers.front());
+    EXPECT_EQ(s.resource != nullptr, s.reach == named || s.reach == within);
+    return s.reach;
+  };
+  EXPECT_EQ(standing("", false, "203.0.113.9"), open);
+  EXPECT_EQ(standing("10.0.0.0/8:443/tcp", true, "10.0.0.9"), open);
+  EXPECT_EQ(standing("10.0.0.0/8:443/tcp", false, "10.0.0.9"), within);
+  EXPECT_EQ(standing("10.0.0.9:443/tcp", true, "10.0.0.9"), named);
+  EXPECT_EQ(standing("", false, "10.0.0.9"), private_address);
 }
 
 TEST(ProviderPlace, AResourceAboutThatVeryServerCounts) {

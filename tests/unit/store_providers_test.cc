@@ -29,7 +29,8 @@ class ProvidersTest : public TemporaryStore {
   }
   ArrivedPerson arrive(const Provider& p, const std::string& subject, const std::string& wanted = "",
                        std::optional<std::vector<std::string>> groups = {}, const std::string& session = "") {
-    auto person = person_of(db(), p, {subject, wanted, session, std::move(groups)}, from_ms(1'000));
+    auto person = person_of(
+        db(), p, {subject, wanted, session, std::move(groups), from_ms(900), from_ms(950)}, from_ms(1'000));
     EXPECT_TRUE(person.ok());
     return person ? *person : ArrivedPerson();
   }
@@ -99,7 +100,8 @@ TEST_F(ProvidersTest, ANewUserNeverTakesOverAName) {
   EXPECT_EQ(arrive(made, "s-2", "carol").kind, ArrivedPerson::Kind::name_taken);
   EXPECT_FALSE(find_user(db(), "carol")->has_password);
   ASSERT_TRUE(set_provider_enabled(db(), "made", false).ok());
-  EXPECT_FALSE(person_of(db(), made, {"s-1", "", "", {}}, from_ms(1)).ok()) << "disabled in the meantime";
+  EXPECT_FALSE(person_of(db(), made, {"s-1", "", "", {}, {}, {}}, from_ms(1)).ok())
+      << "disabled in the meantime";
 }
 
 TEST_F(ProvidersTest, GroupsOfTheProviderAreItsOwn) {
@@ -142,11 +144,50 @@ TEST_F(ProvidersTest, ALogoutTokenIsGoodOnce) {
   EXPECT_EQ(use({"s-2", "sid-1", "j4"}), "nobody") << "the subject counts where there is one";
 }
 
+// The browser was sent there at 10'000; whoever is let in then was still signed in there.
+TEST_F(ProvidersTest, WhoSignedOutThereMeanwhileIsNotLetIn) {
+  const Provider corp = *find_provider(db(), "corp");
+  ASSERT_TRUE(link_identity(db(), "corp", "s-1", "alice", from_ms(1)).ok());
+  const auto comes = [&](const LogoutNotice& notice, std::int64_t logout, std::int64_t authenticated) {
+    EXPECT_TRUE(use_logout_token(db(), corp.id, notice, from_ms(logout))->has_value());
+    const auto person =
+        person_of(db(), corp, {"s-1", "", "sid-1", {{"boss"}}, from_ms(authenticated), from_ms(10'000)},
+                  from_ms(20'000));
+    EXPECT_TRUE(person.ok());
+    EXPECT_TRUE(db().run("DELETE FROM logout_token").ok());
+    const bool in = person->kind == ArrivedPerson::Kind::known;
+    EXPECT_TRUE(in || (person->kind == ArrivedPerson::Kind::logged_out && groups("alice").size() == 1));
+    arrive(corp, "s-1", "", {{}});
+    return in;
+  };
+  EXPECT_FALSE(comes({"s-1", "", "a"}, 15'000, 5'000)) << "all that she had shown ended with it";
+  EXPECT_FALSE(comes({"s-1", "", "b"}, 10'000, 10'000)) << "when one cannot tell";
+  EXPECT_TRUE(comes({"s-1", "", "c"}, 9'999, 5'000)) << "she was sent there after that";
+  EXPECT_TRUE(comes({"s-1", "", "d"}, 15'000, 16'000)) << "she has signed in anew since";
+  EXPECT_FALSE(comes({"s-1", "sid-1", "e"}, 15'000, 16'000)) << "but not of the very session that ended";
+  EXPECT_FALSE(comes({"", "sid-1", "f"}, 15'000, 5'000));
+  EXPECT_TRUE(comes({"", "sid-2", "g"}, 15'000, 5'000)) << "another session's";
+  EXPECT_TRUE(comes({"s-2", "", "h"}, 15'000, 5'000)) << "another person's";
+}
+
 TEST_F(ProvidersTest, HostsAreThoseOfEnabledOnes) {
   const Provider corp = *find_provider(db(), "corp");
-  ASSERT_TRUE(set_provider_hosts(db(), corp.id, {{"a.example", 443}, {"b.example", 443}}).ok());
-  ASSERT_TRUE(set_provider_hosts(db(), corp.id, {{"b.example", 443}, {"c.example", 8443}}).ok());
+  EXPECT_EQ(*set_provider_hosts(db(), corp.id, {{"a.example", 443}, {"b.example", 443}}), true);
+  EXPECT_EQ(*set_provider_hosts(db(), corp.id, {{"b.example", 443}, {"c.example", 8443}}), true);
+  EXPECT_EQ(*set_provider_hosts(db(), corp.id, {{"b.example", 443}, {"c.example", 8443}}), false);
   EXPECT_EQ(*list_provider_hosts(db()), std::vector<ProviderHost>({{"b.example", 443}, {"c.example", 8443}}));
+  // What an admin has said of one is not the documents' to change.
+  ASSERT_TRUE(set_provider_inside(db(), corp.id, {{"b.example", 443}}).ok());
+  EXPECT_EQ(*set_provider_hosts(db(), corp.id, {{"b.example", 443}, {"d.example", 443, true}}), true);
+  const std::vector<ProviderHost> told{{"b.example", 443, true}, {"d.example", 443}};
+  EXPECT_EQ(*list_provider_hosts(db()), told);
+  EXPECT_EQ(*hosts_of_provider(db(), corp.id), told);
+  add("same", false);
+  EXPECT_EQ(*set_provider_hosts(db(), find_provider(db(), "same")->id, {{"b.example", 443}}), true);
+  EXPECT_EQ(*list_provider_hosts(db()), told) << "once, and inside if it is for one of them";
+  ASSERT_TRUE(set_provider_inside(db(), corp.id, {}).ok());
+  EXPECT_EQ(*list_provider_hosts(db()), std::vector<ProviderHost>({{"b.example", 443}, {"d.example", 443}}));
+  ASSERT_TRUE(set_provider_enabled(db(), "same", false).ok());
   ASSERT_TRUE(set_provider_enabled(db(), "corp", false).ok());
   EXPECT_TRUE(list_provider_hosts(db())->empty());
 }
