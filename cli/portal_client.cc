@@ -58,7 +58,7 @@ Result<std::unique_ptr<PortalClient>> PortalClient::open(std::string url, std::s
   return client;
 }
 
-// Until done_, or Ctrl-C: only here, so that a prompt's Ctrl-C stays the terminal's own.
+// Until the loop is stopped, or Ctrl-C: only here, so that a prompt's Ctrl-C stays the terminal's own.
 void PortalClient::run() {
   const auto stop = [this] {
     interrupted_ = true;

@@ -44,7 +44,7 @@ class PortalClient {
 
   std::string url_, ca_pem_;
   std::map<std::string, std::string> cookies_;
-  bool interrupted_ = false, done_ = false;
+  bool interrupted_ = false;
   Loop loop_;
   std::unique_ptr<HttpClient> http_;  // before the loop goes
 };

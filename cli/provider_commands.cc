@@ -26,7 +26,7 @@
 namespace nightlatch::cli {
 
 namespace {
-constexpr std::size_t kLargestPem = 256 * 1024;
+constexpr std::size_t kLargestPem = std::size_t{256} * 1024;
 
 Record record_of(const Provider& p) {
   Record record;

@@ -190,7 +190,7 @@ Result<bool> set_provider_hosts(Database& db, ProviderId id, const std::vector<P
   // Nothing is written when nothing changes: each change makes the gate look again.
   bool changed = false;
   for (const ProviderHost& h : *known) {
-    if (std::any_of(hosts.begin(), hosts.end(), same(h))) continue;
+    if (h.inside || std::any_of(hosts.begin(), hosts.end(), same(h))) continue;
     NL_TRY(db.run("DELETE FROM provider_host WHERE provider_id = ? AND host = ? AND port = ?",
                   {raw(id), h.host, std::int64_t{h.port}}));
     changed = true;

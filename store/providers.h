@@ -49,8 +49,8 @@ using SealSecret = std::function<Result<std::string>(ProviderId)>;
 [[nodiscard]] Status remove_provider(Database& db, std::string_view name);
 [[nodiscard]] Result<std::optional<std::string>> sealed_secret(Database& db, ProviderId id);
 
-// The hosts that the provider's documents name, beside its issuer's. Replaces what was known.
-// `inside` stays as an admin set it.
+// The hosts that the provider's documents name, beside its issuer's. Replaces what was known, but for what an
+// admin has said: such a host stays, and `inside` is as that admin set it.
 struct ProviderHost {
   std::string host;  // a name or an address, in lower case
   std::uint16_t port = 443;

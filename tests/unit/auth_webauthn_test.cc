@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <map>
+#include <vector>
 
 #include "auth/cbor.h"
 #include "auth/webauthn.h"
@@ -21,7 +22,8 @@ std::string unhex(std::string_view hex) {
 }
 std::string url_text(std::string_view hex) {
   const std::string bytes = unhex(hex);
-  return base64url({static_cast<const unsigned char*>(static_cast<const void*>(bytes.data())), bytes.size()});
+  const std::vector<unsigned char> raw(bytes.begin(), bytes.end());
+  return base64url(raw);
 }
 template <typename T>
 std::string fault(const std::variant<T, PasskeyFault>& checked) {

@@ -182,6 +182,8 @@ TEST_F(ProvidersTest, HostsAreThoseOfEnabledOnes) {
   const std::vector<ProviderHost> told{{"b.example", 443, true}, {"d.example", 443}};
   EXPECT_EQ(*list_provider_hosts(db()), told);
   EXPECT_EQ(*hosts_of_provider(db(), corp.id), told);
+  EXPECT_EQ(*set_provider_hosts(db(), corp.id, {{"d.example", 443}}), false) << "it stays";
+  EXPECT_EQ(*list_provider_hosts(db()), told);
   add("same", false);
   EXPECT_EQ(*set_provider_hosts(db(), find_provider(db(), "same")->id, {{"b.example", 443}}), true);
   EXPECT_EQ(*list_provider_hosts(db()), told) << "once, and inside if it is for one of them";
