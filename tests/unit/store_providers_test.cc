@@ -168,6 +168,10 @@ TEST_F(ProvidersTest, WhoSignedOutThereMeanwhileIsNotLetIn) {
   EXPECT_FALSE(comes({"", "sid-1", "f"}, 15'000, 5'000));
   EXPECT_TRUE(comes({"", "sid-2", "g"}, 15'000, 5'000)) << "another session's";
   EXPECT_TRUE(comes({"s-2", "", "h"}, 15'000, 5'000)) << "another person's";
+  EXPECT_TRUE(use_logout_token(db(), corp.id, {"s-2", "", "i"}, from_ms(15'000))->has_value());
+  const auto unsaid =
+      person_of(db(), corp, {"s-1", "", "", {}, from_ms(5'000), from_ms(10'000)}, from_ms(20'000));
+  EXPECT_EQ(unsaid->kind, ArrivedPerson::Kind::known) << "nor where no session is named";
 }
 
 TEST_F(ProvidersTest, HostsAreThoseOfEnabledOnes) {
