@@ -119,6 +119,21 @@ TEST_F(CliProvider, DoctorSaysWhatCannotBeReached) {
   EXPECT_TRUE(says().empty()) << "nobody is sent there";
 }
 
+// While the gate is down, the kernel's own rules let nobody further than it would.
+TEST_F(CliProvider, TheGuardLetsNobodyToAPlaceThatIsNotOpen) {
+  ok({"set", "unprotected", "deny"});
+  ok({"provider", "add", "sso", "--issuer", "https://10.9.0.2", "--client-id", "g", "--public"});
+  ok({"provider", "add", "far", "--issuer", "https://203.0.113.9:8443", "--client-id", "g", "--public"});
+  const auto opens = [&](const std::string& place) {
+    return ok({"rules", "show"}).out.find("-A NIGHTLATCH-REFUSE -d " + place + " -j RETURN") !=
+           std::string::npos;
+  };
+  EXPECT_TRUE(opens("203.0.113.9 -p tcp -m tcp --dport 8443"));
+  EXPECT_FALSE(opens("10.9.0.2 -p tcp -m tcp --dport 443"));
+  ok({"provider", "inside", "sso"});
+  EXPECT_TRUE(opens("10.9.0.2 -p tcp -m tcp --dport 443"));
+}
+
 TEST_F(CliProvider, SaysWhatElseLetsThatPersonIn) {
   ok(kAdd, "hush hush\n");
   ok({"provider", "link", "corp", "00u1", "alice"});
