@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <mutex>
 #include <thread>
 
 #include "http_client.h"
@@ -49,10 +50,15 @@ class HttpServerTest : public ::testing::Test {
         Wakeup drain(loop, [&] { server.drain([&] { loop.stop(); }); });
         Timer count(loop, [&] { connections_ = server.connections(); });
         count.every(Millis(5));
-        stop_ = [&] { stop.wake(); };
-        drain_ = [&] { drain.wake(); };
+        const auto wake = [this](const Wakeup& what) {
+          const std::lock_guard lock(waking_);
+          if (!stopped_) what.wake();
+        };
+        stop_ = [&, wake] { wake(stop); };
+        drain_ = [&, wake] { wake(drain); };
         up = true;
         loop.run();
+        const std::lock_guard lock(waking_);  // whoever wakes it has done so
         stopped_ = true;
       }
       EXPECT_EQ(loop.close_now(), 0) << "a handle was left";
@@ -60,7 +66,7 @@ class HttpServerTest : public ::testing::Test {
     while (!up) std::this_thread::yield();
   }
   void TearDown() override {
-    if (!stopped_) stop_();
+    stop_();
     thread_.join();
   }
   void until(const std::function<bool()>& condition) const {
@@ -73,6 +79,7 @@ class HttpServerTest : public ::testing::Test {
   std::uint16_t port_ = 0;
   std::atomic<int> handled_{0};
   std::atomic<std::size_t> connections_{0};
+  std::mutex waking_;
   std::atomic<bool> stopped_{false};
   std::function<void()> stop_, drain_;
 

@@ -8,6 +8,7 @@
 #include <atomic>
 #include <filesystem>
 #include <fstream>
+#include <mutex>
 #include <thread>
 
 #include "certificate_maker.h"
@@ -56,9 +57,13 @@ class TlsTest : public ::testing::Test {
         Wakeup reload(loop, [&] { reloaded_ = (*tls)->reload().ok() ? 1 : 2; });
         Wakeup stop(loop, [&] { loop.stop(); });
         reload_ = [&] { reload.wake(); };
-        stop_ = [&] { stop.wake(); };
+        stop_ = [&] {
+          const std::lock_guard lock(waking_);
+          stop.wake();
+        };
         up = true;
         loop.run();
+        const std::lock_guard lock(waking_);  // whoever stops it has done so
       }
       EXPECT_EQ(loop.close_now(), 0) << "a handle was left";
     });
@@ -107,6 +112,7 @@ class TlsTest : public ::testing::Test {
   std::filesystem::path folder_;
   std::uint16_t port_ = 0;
   std::atomic<int> reloaded_{0};
+  std::mutex waking_;
   std::function<void()> stop_, reload_;
 
  private:
