@@ -163,6 +163,7 @@ void Site::show_login(const VisitPtr& v, const Login& login, int status, const s
                       login.code);
   }
   if (verdict.kind == VerdictKind::step_up) {
+    v->frame.offers = offers(*v, {.login = login.code}, OfferFor::step_up);
     return ask_for_code(v, {.login = login.code},
                         {.status = status,
                          .error = error,

@@ -38,13 +38,13 @@ Seconds longest_session(const Office& office) {
   return office.data().session_max ? std::min(longest, *office.data().session_max) : longest;
 }
 
-Need need_of(const Visit& v, const std::optional<Hold>& hold, const Provider& provider) {
+// By the policy that says what the resource, if there is one, is still in want of.
+Need need_of(const Office& office, const Resource* resource, const Verdict& verdict,
+             const Provider& provider) {
   Need t;
-  t.max_age = longest_session(*v.office);
-  const Resource* resource = hold ? v.office->resource(hold->resource) : nullptr;
+  t.max_age = longest_session(office);
   if (resource == nullptr) return t;
   t.resource = resource->name;
-  const Verdict verdict = decide_resource(*v.office, v.subject(), *resource, v.now);
   if (verdict.policy == nullptr || verdict.policy->deny) return t;
   t.max_age = verdict.session;
   if (verdict.policy->terms.mfa && !provider.mfa_acr.empty()) {
@@ -113,7 +113,21 @@ void Site::oidc_start(const VisitPtr& v, const Provider& provider) {
   const Onward onward = Onward::of(*form);
   auto hold = own_hold(*v, onward.hold);
   if (!hold) return unavailable(v, hold.error());
-  const Need terms = need_of(*v, *hold, provider);
+  // What asks is a flow that was held here, or a machine elsewhere that waits to be confirmed.
+  const Resource* resource = *hold ? v->office->resource((*hold)->resource) : nullptr;
+  std::optional<Login> waiting;
+  if (!onward.login.empty()) {
+    waiting = answerable(v, onward.login);
+    if (!waiting) return;
+    if (waiting->resource) resource = v->office->resource(*waiting->resource);
+  }
+  Verdict verdict;
+  if (resource != nullptr) {
+    verdict = waiting && v->user != nullptr && v->shown
+                  ? verdict_there(*v, *waiting)
+                  : decide_resource(*v->office, v->subject(), *resource, v->now);
+  }
+  const Need terms = need_of(*v->office, resource, verdict, provider);
   PendingLogin login;
   login.provider = provider.id;
   login.nonce = random_token(24);

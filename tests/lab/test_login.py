@@ -164,8 +164,11 @@ def test_only_where_it_was_shown(office, home):
     assert refused.status == 403, refused
     assert office.logged(lambda row: row.get("reason") == "not_shown_here")
     # The machine's own code is of no use to another device.
-    reply = office.bob.browser().post("/login/poll", {"device_code": "A" * 43})
-    assert json.loads(reply.body)["error"] == "invalid_grant"
+    asked = json.loads(office.alice.browser().post("/login/start", {}, headers={"Accept": "application/json"}).body)
+    poll = {"device_code": asked["device_code"]}
+    for laptop, error in ((office.bob, "invalid_grant"), (office.alice, "authorization_pending"), (office.bob, "invalid_grant")):
+        assert json.loads(laptop.browser().post("/login/poll", poll).body)["error"] == error
+    office.execute("DELETE FROM login WHERE code = ?", asked["user_code"].replace("-", ""))
     assert office.query("SELECT state FROM login") == [("open",)]
     terminal.type("\x03")
     assert terminal.status() == 1, terminal.text

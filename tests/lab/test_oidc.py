@@ -89,6 +89,11 @@ def test_sign_in_and_silent_answers_by_their_age(office, corp):
         assert office.query("SELECT count(*) FROM sign_in") == stored
         refused = office.logged(lambda row: row.get("reason") == "auth_time_too_old")
         assert len(refused) == 1 and "7200" not in json.dumps(refused)
+        # The provider knows her now, and answers without a word to her: no better.
+        hold(office, browser)
+        silent = press(browser, "Sign in with corp", r"/oidc/corp/callback\?")
+        assert silent["heading"] == "That sign-in is too old", silent
+        assert office.query("SELECT count(*) FROM sign_in") == stored
         # And anew: the provider has to ask again.
         assert by_corp(browser, "alice", "Sign in anew with corp")["heading"] == "Connected"
         assert office.alice.try_http(office.WIKI[4]) == "through"
@@ -242,6 +247,8 @@ def test_a_provider_within_the_office_is_reached_when_an_admin_has_said_so(offic
 
 
 def test_a_provider_that_is_killed_twenty_times(office, corp):
+    office.bob.sign_in("alice")
+    flow = office.bob.flow(office.PAYROLL[4], office.ECHO)
     browser = Browser(office.alice)
     for _ in range(20):
         sent = begin(office, browser)
@@ -254,3 +261,7 @@ def test_a_provider_that_is_killed_twenty_times(office, corp):
     until(lambda: len(office.logged(lambda row: row.get("event") == "sign_in.refused")) == 20, 5, f"{refused}")
     assert set(refused) == {"cannot_verify_unreachable"}
     assert office.gate.process.poll() is None
+    assert flow.alive(), "who is signed in already is none the worse for it"
+    with chromium(office, corp) as user:
+        hold(office, user)
+        assert by_corp(user, "alice")["heading"] == "Connected"

@@ -20,9 +20,9 @@ def rogue(office):
     return provider
 
 
-def begin(office, browser: Browser, code: str = "") -> dict:
+def begin(office, browser: Browser, code: str = "", path: str = "/") -> dict:
     """Presses "Sign in with corp" and returns the parameters with which the browser is sent there."""
-    page = browser.get(f"/k/{code}" if code else "/")
+    page = browser.get(f"/k/{code}" if code else path)
     reply = browser.post("/oidc/corp/start", form(page.body, "/oidc/corp/start"), headers={"Accept": "application/json"})
     assert reply.status == 200, reply
     url = json.loads(reply.body)["authorize_url"]
@@ -137,6 +137,8 @@ def test_the_state_is_good_once_here_and_nowhere_else(office, rogue):
     again = come_back(mine, state=sent["state"])
     assert json.loads(again.body)["reason"] == "used_state"
     assert office.query("SELECT count(*) FROM sign_in") == [(1,)]
+    until(lambda: refusals(office) == ["missing_state", "unknown_state", "state_of_another_browser", "state_of_another_browser",
+                                       "state_of_another_device", "used_state"], 5, "each in the log")
 
 
 def test_the_issuer_of_the_answer(office, rogue):
@@ -152,6 +154,44 @@ def test_the_issuer_of_the_answer(office, rogue):
     sent = begin(office, browser)
     assert json.loads(come_back(browser, state=sent["state"], code=None).body)["reason"] == "missing_code"
     nothing_stored(office)
+    until(lambda: set(refusals(office)) == {"wrong_iss_parameter", "provider_refused", "missing_code"}, 5, "in the log")
+
+
+def test_what_it_is_asked_is_what_the_policy_wants(office):
+    def policies(office):
+        office.cli("policy", "remove", "payroll")
+        office.cli("policy", "add", "long", "--resource", "payroll", "--user", "bob", "--session", "12h")
+    oidc.start(office, "rogue_provider.cjs", "--mfa-acr", "gold", "--mfa-acr", "silver", session="30m", before=policies)
+    browser = Browser(office.alice)
+
+    def asks(path: str, by: Browser = browser) -> tuple:
+        sent = begin(office, by, path=path)
+        return int(sent["max_age"]), sent.get("prompt"), sent.get("acr_values")
+    assert asks("/") == (12 * 3600, None, None), "nothing in particular: as old as the longest policy takes"
+    browser.follow_hold()
+    hold = f"/k/{browser.code}"
+    assert asks(hold) == (1800, None, None)
+    # A terminal that waits to be confirmed asks the same of a browser elsewhere, signed in or not.
+    waits = json.loads(office.bob.browser().post("/login/start", {"resource": "wiki"}, headers={"Accept": "application/json"}).body)
+    link = waits["verification_uri_complete"].partition(office.PORTAL)[2]
+    assert asks(link) == (1800, None, None)
+    for terms, wanted in ((("--session", "0"), (60, "login", None)),
+                          (("--session", "1h", "--mfa", "10m"), (600, None, "gold silver")),
+                          (("--session", "5m", "--mfa", "10m"), (300, None, "gold silver"))):
+        office.cli("policy", "remove", "wiki")
+        office.cli("policy", "add", "wiki", "--resource", "wiki", "--anyone", *terms, "--before", "voice")
+        until(lambda wanted=wanted: asks(hold) == wanted, 5, str(wanted))
+        assert asks(link) == wanted
+    office.cli("set", "session.max", "2m")
+    until(lambda: asks(hold) == (120, None, "gold silver"), 5, "the office's own limit")
+    assert asks("/") == (120, None, None)
+    # Who is signed in, but not as the policy wants, is asked for what is missing.
+    office.cli("unset", "session.max")
+    signed_in = office.alice.sign_in("alice")
+    page = signed_in.get(link)
+    assert "wiki asks for more than a password" in page.body and "Confirm with corp" in page.body, page.body
+    assert asks(link, signed_in) == (300, None, "gold silver")
+    assert signed_in.get("/l/AAAAAAAA").status == 404
 
 
 def test_who_comes_back_in_vain_costs_the_provider_little(office, rogue):
