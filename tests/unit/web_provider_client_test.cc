@@ -147,13 +147,18 @@ TEST_F(ProviderClientTest, NobodyWaitsForALookForSomebodyElsesKey) {
   std::string late;
   verify("2", late);
   while (!waiting) loop.run();
-  std::string meanwhile;
+  std::string meanwhile, later, unknown;
   verify("1", meanwhile);
   EXPECT_EQ(meanwhile, "ok") << "at once";
-  EXPECT_EQ(late, "");
+  verify("2", later);
+  verify("3", unknown);
+  EXPECT_EQ(late + later + unknown, "") << "they wait for the same look";
   waiting->respond(response(says["/jwks"]));
-  while (late.empty()) loop.run();
+  while (late.empty() || later.empty() || unknown.empty()) loop.run();
   EXPECT_EQ(late, "ok");
+  EXPECT_EQ(later, "ok");
+  EXPECT_EQ(unknown, "unknown_key");
+  EXPECT_EQ(hits["/jwks"], 2) << "the first ones, and one look for all";
 }
 
 TEST_F(ProviderClientTest, SignedUserinfoIsVerified) {
