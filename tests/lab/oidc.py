@@ -9,6 +9,7 @@ from lab import ROOT, Office
 
 HOST = "id.office.example"
 ISSUER = f"https://{HOST}"
+OTHER_HOST = "sso.office.example"
 SECRET = "a secret of the client"
 BEYOND = "198.51.100.3"
 
@@ -20,7 +21,7 @@ def certificate(office: Office) -> tuple[str, str, str]:
 
     def openssl(*arguments: str) -> None:
         subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True)
-    (folder / "leaf.ext").write_text(f"subjectAltName=DNS:{HOST}\n")
+    (folder / "leaf.ext").write_text(f"subjectAltName=DNS:{HOST},DNS:{OTHER_HOST}\n")
     openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", "ca.key", "-out", "ca.pem", "-days", "2", "-subj",
             "/CN=provider CA", "-addext", "basicConstraints=critical,CA:TRUE")
     openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", "leaf.key", "-out", "leaf.csr", "-subj", f"/CN={HOST}")
@@ -32,8 +33,8 @@ def certificate(office: Office) -> tuple[str, str, str]:
 class Provider:
     """A provider's process."""
 
-    def __init__(self, office: Office, script: str, files: tuple[str, str, str], address: str):
-        self.office, self.script, self.files, self.address = office, script, files, address
+    def __init__(self, office: Office, script: str, files: tuple[str, str, str], address: str, issuer: str = ISSUER):
+        self.office, self.script, self.files, self.address, self.issuer = office, script, files, address, issuer
         self.process = None
         office.at_end(self.kill)
         self.start()
@@ -42,7 +43,7 @@ class Provider:
         here = pathlib.Path(__file__).parent / "node" / self.script
         self.process = subprocess.Popen(
             self.office.server_ns.argv("env", f"NODE_EXTRA_CA_CERTS={self.office.folder}/portal-ca.pem", "NODE_NO_WARNINGS=1",
-                                       "node", str(here), ISSUER, self.address, *self.files[1:],
+                                       "node", str(here), self.issuer, self.address, *self.files[1:],
                                        f"https://{self.office.PORTAL}"),
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         while (line := self.process.stdout.readline()) != '"ready"\n':
@@ -75,7 +76,7 @@ def beyond(office: Office) -> str:
 
 def names(office: Office, address: str) -> None:
     for ns in (office.gate_ns, office.alice.ns, office.bob.ns, office.server_ns):
-        ns.hosts({office.PORTAL: office.GATE[4], HOST: address})
+        ns.hosts({office.PORTAL: office.GATE[4], HOST: address, OTHER_HOST: BEYOND})
     # Whoever asks for an IPv6 address too is told at once that there is no resolver.
     office.server_ns.resolver("127.0.0.1")
 

@@ -20,19 +20,19 @@ def rogue(office):
     return provider
 
 
-def begin(office, browser: Browser, code: str = "", path: str = "/") -> dict:
+def begin(office, browser: Browser, code: str = "", path: str = "/", at: str = "corp", issuer: str = oidc.ISSUER) -> dict:
     """Presses "Sign in with corp" and returns the parameters with which the browser is sent there."""
     page = browser.get(f"/k/{code}" if code else path)
-    reply = browser.post("/oidc/corp/start", form(page.body, "/oidc/corp/start"), headers={"Accept": "application/json"})
+    reply = browser.post(f"/oidc/{at}/start", form(page.body, f"/oidc/{at}/start"), headers={"Accept": "application/json"})
     assert reply.status == 200, reply
     url = json.loads(reply.body)["authorize_url"]
-    assert url.startswith(f"{oidc.ISSUER}/auth?"), url
+    assert url.startswith(f"{issuer}/auth?"), url
     return dict(urllib.parse.parse_qsl(url.partition("?")[2]))
 
 
-def come_back(browser: Browser, **query: str):
+def come_back(browser: Browser, at: str = "corp", **query: str):
     query = {"code": "c1", "iss": oidc.ISSUER, **query}
-    return browser.get("/oidc/corp/callback?" + urllib.parse.urlencode({k: v for k, v in query.items() if v is not None}),
+    return browser.get(f"/oidc/{at}/callback?" + urllib.parse.urlencode({k: v for k, v in query.items() if v is not None}),
                        headers={"Accept": "application/json"})
 
 
@@ -278,6 +278,40 @@ def test_a_silent_or_dead_provider_is_not_an_expired_session(office, rogue):
         lambda row: row.get("event") == "sign_in.refused")]
     assert flow.alive(), "sessions run to their end"
     assert re.search("Password", other.get("/").body), "and passwords are still good"
+
+
+def test_two_providers_are_two(office, rogue):
+    """What is good of one is nothing to the other: a state, a subject, an algorithm, a logout."""
+    other = f"https://{oidc.OTHER_HOST}"
+    second = oidc.Provider(office, "rogue_provider.cjs", rogue.files, oidc.beyond(office), other)
+    office.cli("provider", "add", "sso", "--issuer", other, "--client-id", "gate", "--secret-file", "-", "--ca", rogue.files[0],
+               "--algorithm", "ES256", input="another secret\n")
+    browser = Browser(office.alice)
+
+    def refused(reason: str, at: str, **query) -> None:
+        reply = come_back(browser, at=at, **query)
+        assert (reply.status, json.loads(reply.body)["reason"]) == (403, reason), reply
+    sent = begin(office, browser)
+    rogue.tell(nonce=sent["nonce"])
+    refused("state_of_another_provider", "sso", state=sent["state"], iss=other)
+    sent = begin(office, browser)
+    rogue.tell(nonce=sent["nonce"])
+    refused("wrong_iss_parameter", "corp", state=sent["state"], iss=other)
+    # The very same subject, but of the other one: nobody here; and RS256 is good for corp alone.
+    for order, reason in (({}, "alg_not_allowed"), ({"alg": "ES256", "key": "p256"}, "unknown_subject")):
+        sent = begin(office, browser, at="sso", issuer=other)
+        second.tell(nonce=sent["nonce"], **order)
+        refused(reason, "sso", state=sent["state"], iss=other)
+    nothing_stored(office)
+    sent = begin(office, browser)
+    rogue.tell(nonce=sent["nonce"])
+    assert come_back(browser, state=sent["state"]).status == 200
+    # The other's word for a logout of that subject ends nothing.
+    body = urllib.parse.urlencode({"logout_token": second.tell(logout="j1", alg="ES256", key="p256")}).encode()
+    told = browser.request("POST", "/oidc/sso/logout", {"Content-Type": "application/x-www-form-urlencoded"}, body)
+    assert told.status == 200, told
+    assert office.alice.try_http(office.WIKI[4]) == "through"
+    assert "another secret" not in office.cli("log", "--json").stdout
 
 
 def tell_of_logout(office, token: str):
