@@ -214,6 +214,28 @@ def test_a_given_ca_good_expired_foreign_and_revoked(office):
     until(lambda: show(office, office.bob, given.issue("renewed", san="nas.lan"))[0] == 200, 5, "a renewed one")
 
 
+def test_two_hundred_wrong_certificates(office):
+    given, foreign = GivenCa(office.folder / "given"), GivenCa(office.folder / "foreign")
+    certified(office, ("mtls.ca", str(given.folder / "ca.pem")), ("mtls.crl", str(given.folder / "crl.pem")))
+    office.cli("cert", "accept", "nas.lan", "--device", "nas")
+    for file in given.folder.iterdir():
+        file.chmod(0o644)
+    office.serve()
+    good, wrong = given.issue("nas", san="nas.lan"), foreign.issue("nas.lan")
+    (ca := office.folder / "office-ca.pem").write_text(office.ca())
+    (config := office.folder / "many").write_text("next\n".join(
+        f'url = "https://{office.PORTAL}:{MTLS}/enrol"\ncacert = "{ca}"\ncert = "{wrong[0]}"\nkey = "{wrong[1]}"\nsilent\n'
+        f'request = POST\noutput = /dev/null\nwrite-out = "%{{http_code}} "\n' for _ in range(200)))
+    codes = office.alice.ns.run("curl", "-K", str(config), check=False).stdout.split()
+    assert codes == ["000"] * 200, "no handshake is ever done"
+    refused(office, "certificate_untrusted")
+    assert len(office.logged(lambda r: r["event"] == "proof.throttled")) == 1
+    assert show(office, office.alice, given.issue("alice-pc.lan"))[0] == 429, "a good one has to wait there"
+    assert show(office, office.bob, good)[0] == 200, "and not elsewhere"
+    rows = [r["event"] for r in office.log() if r["event"].startswith("proof.")]
+    assert rows.count("proof.refused") == 5 and rows.count("proof.throttled") == 1, rows
+
+
 def test_a_list_counts_in_connections_that_are_older(office):
     given = GivenCa(office.folder / "given")
     crl = given.folder / "crl.pem"
