@@ -161,6 +161,19 @@ def test_a_machines_flow_ends_within_a_second(office, how):
     assert backup(office, office.bob) == RESET
 
 
+def test_a_token_that_runs_out_ends_its_flows(office):
+    secret = machines(office)
+    assert enrol(office, office.bob, secret)[0] == 200
+    flow = office.bob.flow(office.NEWS[4], office.ECHO)
+    end = time.time() + 2
+    office.execute("UPDATE token SET expires_ms = ?", int(end * 1000))  # as `--for` would have it, 90 days from now
+    assert 0 <= flow.wait_end(6) - end <= 1.0 + SLACK
+    assert backup(office, office.bob) == RESET
+    assert enrol(office, office.bob, secret)[0] == 403
+    assert office.logged(lambda r: r["event"] == "proof.refused")[0]["reason"] == "token_expired"
+    assert by_proxy(office, office.bob, "proxy", f"nas:{secret}", office.NEWS[4]) == 407
+
+
 @pytest.mark.parametrize("way", ["socks", "tunnel"])
 def test_a_revoked_token_ends_what_carried_it(office, way):
     secret = machines(office)
