@@ -12,13 +12,14 @@ namespace {
 constexpr std::size_t kLongestKey = 64;  // as long as a name can be: more would only take up room
 
 struct Keys {
-  std::string pair, source, account;
+  std::string pair, source, account, known;
   Keys(std::string_view account_name, std::string_view from) {
     const std::string name = lower(account_name.substr(0, kLongestKey));
     account = "a/" + name;
     source = "s/" + std::string(from);
     // A name cannot hold a line's end: no two pairs have the same key.
     pair = "p/" + std::string(from) + "\n" + name;
+    known = "k" + pair;
   }
 };
 }  // namespace
@@ -71,7 +72,7 @@ Throttle::Decision Throttle::attempt(std::string_view account, std::string_view 
   };
   stop_at(keys.pair, limits_.pair_failures);
   stop_at(keys.source, limits_.source_failures);
-  if (limits_.account_stops) stop_at(keys.account, limits_.account_failures);
+  if (limits_.account_stops && find(keys.known) == nullptr) stop_at(keys.account, limits_.account_failures);
   if (!decision.allowed) return decision;
   const Counter* guessed_at = find(keys.account);
   if (guessed_at != nullptr && guessed_at->failures >= limits_.account_failures)
@@ -90,6 +91,7 @@ void Throttle::succeeded(std::string_view account, std::string_view source) {
   }
   take_back(keys.source);
   take_back(keys.account);
+  if (limits_.account_stops && find(keys.known) == nullptr) add(keys.known, limits_.known_for);
 }
 
 void Throttle::undone(std::string_view account, std::string_view source) {

@@ -21,9 +21,10 @@ struct ThrottleLimits {
   Seconds source_window{600};
   int account_failures = 100;  // of one account from anywhere
   Seconds account_window{600};
-  Millis account_delay{2000};     // what each attempt on such an account then takes longer
-  bool account_stops = false;     // it is refused then, from anywhere: for what only few can try at all
-  std::size_t capacity = 20'000;  // counters; the one that is longest without a failure goes first
+  Millis account_delay{2000};       // what each attempt on such an account then takes longer
+  bool account_stops = false;       // it is refused then, from anywhere: for what only few can try at all
+  Seconds known_for{30LL * 86400};  // but from where it was good before: so long that place is known
+  std::size_t capacity = 20'000;    // counters; the one that is longest without a failure goes first
 };
 
 class Throttle {

@@ -44,6 +44,27 @@ TEST_F(ThrottleTest, AnAccountGuessedAtFromEverywhereGetsSlowerButStaysOpen) {
   EXPECT_EQ(throttle_.attempt("bob", "elsewhere").delay, Millis(0));
 }
 
+// Wrong ones from elsewhere keep nobody out of where they were right before.
+TEST_F(ThrottleTest, AnAccountThatStopsDoesNotStopWhereItWasGoodBefore) {
+  ThrottleLimits limits;
+  limits.account_failures = 50;
+  limits.account_window = Seconds(3600);
+  limits.account_stops = true;
+  Throttle stops(limits, [this] { return now_; });
+  ASSERT_TRUE(stops.attempt("alice", "home").allowed);
+  stops.succeeded("alice", "home");
+  ASSERT_TRUE(stops.attempt("bob", "home").allowed);
+  for (int i = 0; i < 50; ++i) EXPECT_TRUE(stops.attempt("alice", "from " + std::to_string(i)).allowed) << i;
+  EXPECT_FALSE(stops.attempt("alice", "from 50").allowed);
+  EXPECT_FALSE(stops.attempt("ALICE", "elsewhere").allowed);
+  EXPECT_TRUE(stops.attempt("alice", "home").allowed) << "she was right there";
+  for (int i = 0; i < 4; ++i) EXPECT_TRUE(stops.attempt("Alice", "home").allowed);
+  EXPECT_FALSE(stops.attempt("alice", "home").allowed) << "five wrong ones stop it there as well";
+  now_ += Seconds(30LL * 86400);
+  for (int i = 0; i < 50; ++i) EXPECT_TRUE(stops.attempt("alice", "from " + std::to_string(i)).allowed) << i;
+  EXPECT_FALSE(stops.attempt("alice", "home").allowed) << "that is long ago";
+}
+
 TEST_F(ThrottleTest, ASuccessClearsItsOwnAndNothingElse) {
   for (int i = 0; i < 4; ++i) EXPECT_TRUE(allowed("alice", "pc1"));
   for (int i = 0; i < 5; ++i) EXPECT_TRUE(allowed("bob", "pc1"));
