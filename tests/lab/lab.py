@@ -174,6 +174,7 @@ class Office:
         self._close = contextlib.ExitStack()
         self.gates: list[Gate] = []
         self._ca = ""
+        self.secrets = set(self.PASSWORD.values())  # what no log and no file may hold as it is
 
     # -- making and unmaking -----------------------------------------------------------------------------------
     def __enter__(self) -> "Office":
@@ -268,7 +269,11 @@ class Office:
         return done
 
     def json(self, *arguments: str, expect: int | None = 0):
-        return json.loads(self.cli(*arguments, "--json", expect=expect).stdout)
+        told = json.loads(self.cli(*arguments, "--json", expect=expect).stdout)
+        if isinstance(told, dict):
+            self.secrets.update(told[key] for key in ("secret", "otp_uri") if key in told)
+            self.secrets.update(told["recovery_codes"] if isinstance(told.get("recovery_codes"), list) else ())
+        return told
 
     def explain(self, laptop: Laptop, address: str, port: int, *more: str) -> dict:
         host = f"[{address}]" if ":" in address else address
@@ -337,12 +342,15 @@ class Office:
         self.init(session, *policy)
         return self.serve()
 
-    @staticmethod
-    def _end(gate: Gate) -> None:
+    def _end(self, gate: Gate) -> None:
         status = gate.stop() if gate.process.returncode is None else gate.process.returncode
         for sign in ("ERROR: AddressSanitizer", "ERROR: LeakSanitizer", "runtime error:", "WARNING: ThreadSanitizer"):
             assert sign not in gate.text, f"a sanitizer spoke:\n{gate.text}"
         assert status in (0, -signal.SIGKILL), f"serve ended with {status}:\n{gate.text}"
+        for secret in self.secrets:
+            assert secret not in gate.text, "the gate has told a secret"
+            for file in self.store.parent.glob("*.db*"):
+                assert secret.encode() not in file.read_bytes(), f"{file.name} holds a secret as it is"
 
     @property
     def gate(self) -> Gate:

@@ -92,6 +92,7 @@ def start(office: Office, script: str, *options: str, session: str = "1h", befor
           address: str | None = None) -> Provider:
     """An office with the provider `corp`, once `before` has been called on its store."""
     address = address or office.NEWS[4]
+    office.secrets.add(SECRET)
     names(office, address)
     files = certificate(office)
     office.init(session)
