@@ -10,7 +10,7 @@ import pytest
 
 import oidc
 from client import Browser, form
-from lab import until
+from lab import sleep_until, until
 
 
 @pytest.fixture
@@ -87,6 +87,7 @@ LIES = {
     "cannot_verify_failed 500": {"at": {"/token": 500}},
     "cannot_verify_too_large": {"at": {"/token": "huge"}},
     "cannot_verify_too_slow": {"at": {"/token": "drip"}},
+    "cannot_verify_too_large userinfo": {"at": {"/userinfo": "huge"}},
 }
 
 
@@ -233,6 +234,29 @@ def test_two_of_one_machine_come_back_at_once_and_a_third_waits(office, rogue):
         rogue.tell(nonce=sent[2]["nonce"])
         assert all(json.loads(reply.result().body)["reason"] == "cannot_verify_failed" for reply in slow)
     assert come_back(browsers[2], state=sent[2]["state"]).status == 200, "its state was not used up"
+
+
+@pytest.mark.parametrize("path", ["/.well-known/openid-configuration", "/jwks", "/userinfo"])
+def test_documents_that_are_huge_or_never_end(office, rogue, path):
+    browser = Browser(patient(office.alice))
+
+    def comes(how: str) -> str:
+        rogue.tell(at={path: how})
+        if path.startswith("/."):
+            page = browser.get("/")
+            reply = browser.post("/oidc/corp/start", form(page.body, "/oidc/corp/start"), headers={"Accept": "application/json"})
+        else:
+            sent = begin(office, browser)
+            rogue.tell(at={path: how}, nonce=sent["nonce"])
+            reply = come_back(browser, state=sent["state"])
+        assert reply.status == 503, reply
+        return json.loads(reply.body)["reason"]
+    for how, reason in (("huge", "cannot_verify_too_large"), ("drip", "cannot_verify_too_slow")):
+        assert comes(how) == reason
+        sleep_until(time.time() + 1.05)  # what has just failed is left alone for a second
+        assert Browser(office.bob).get("/").status == 200
+        until(lambda reason=reason: refusals(office)[-1:] == [reason], 5, "it is in the log")
+        nothing_stored(office)
 
 
 def test_discovery_of_another_issuer_and_what_the_provider_is_asked(office, rogue):
