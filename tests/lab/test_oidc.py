@@ -180,6 +180,20 @@ def test_who_is_new_becomes_a_user_and_the_secret_goes_in_the_form(office):
     office.logged(lambda row: row.get("event") == "sign_in.refused" and "subject alice" in row.get("detail", ""))
 
 
+def test_who_has_an_address_alone_is_called_by_it_if_it_is_verified(office):
+    oidc.install_node()
+    corp = oidc.start(office, "real_provider.mjs", *OPTIONS, "--create-users")
+    with chromium(office, corp) as browser:
+        hold(office, browser)
+        assert by_corp(browser, "mailunproven")["heading"] != "Connected"
+        office.logged(lambda row: row.get("reason") == "no_usable_name")
+        browser.open("https://id.office.example/session/end")
+        press(browser, "Yes, sign me out", r"^https://id\.office\.example/")
+        hold(office, browser)
+        assert by_corp(browser, "maildora")["heading"] == "Connected"
+    assert {u["name"] for u in office.json("user", "list")} == {"alice", "bob", "maildora"}
+
+
 def strict(office):
     office.cli("set", "unprotected", "deny")
 
