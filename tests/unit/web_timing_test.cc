@@ -2,14 +2,16 @@
 // compares two samples from one run, taken in turns, by the area under the ROC curve, which 0.5 leaves at
 // chance. Three tries, since a machine may be busy; a real difference shows in each of them.
 #include <algorithm>
+#include <array>
 #include <chrono>
 
+#include "store/people.h"
 #include "web_fixture.h"
 
 namespace nightlatch {
 namespace {
 
-constexpr int kSamples = 1000;
+constexpr std::size_t kSamples = 1000;
 
 // The probability that a value of `a` is greater than one of `b`; ties count half.
 double area(const std::vector<double>& a, std::vector<double> b) {
@@ -43,18 +45,20 @@ TEST_F(TimingTest, AKnownAndAnUnknownNameTakeTheSameTime) {
 #ifdef __SANITIZE_THREAD__
   GTEST_SKIP() << "run once, under the other sanitizers";
 #endif
+  ASSERT_TRUE(add_user(db(), "carol", std::nullopt, {}).ok());  // who signs in by a provider alone
   start();
   auto browser_ = browser();
   double furthest = 1;
   for (int attempt = 0; attempt < 3 && furthest > 0.05; ++attempt) {
-    std::vector<double> known, unknown;
-    for (int i = 0; i < kSamples; ++i) {
-      const bool first = i % 2 == 0;
-      if (first) known.push_back(once(browser_, "alice"));
-      unknown.push_back(once(browser_, "nobody"));
-      if (!first) known.push_back(once(browser_, "alice"));
+    constexpr std::array<const char*, 3> kNames{"alice", "carol", "nobody"};
+    std::array<std::vector<double>, 3> taken;
+    for (std::size_t i = 0; i < kSamples; ++i) {
+      for (std::size_t k = 0; k < 3; ++k) {
+        const std::size_t who = (i + k) % 3;  // in turns
+        taken[who].push_back(once(browser_, kNames[who]));
+      }
     }
-    furthest = std::abs(area(known, unknown) - 0.5);
+    furthest = std::max(std::abs(area(taken[0], taken[2]) - 0.5), std::abs(area(taken[1], taken[2]) - 0.5));
     RecordProperty("auc", std::to_string(0.5 + furthest));
     std::printf("area under the curve, attempt %d: %.3f\n", attempt + 1, 0.5 + furthest);
   }
