@@ -276,6 +276,8 @@ def test_discovery_of_another_issuer_and_what_the_provider_is_asked(office, rogu
         until(refused, 5, reason)
         tested = office.cli("provider", "test", "corp", "--json", expect=1)
         assert json.loads(tested.stdout)["reason"] == reason
+        until(lambda reason=reason: refusals(office)[-1:] == [reason], 5, "it is in the log")
+        nothing_stored(office)
     rogue.tell()
     assert office.json("provider", "test", "corp")["ok"] is True
     shown = office.cli("provider", "show", "corp", "--json").stdout + office.cli("provider", "list").stdout
@@ -336,6 +338,31 @@ def test_two_providers_are_two(office, rogue):
     assert told.status == 200, told
     assert office.alice.try_http(office.WIKI[4]) == "through"
     assert "another secret" not in office.cli("log", "--json").stdout
+
+
+def test_a_provider_that_takes_no_code_challenge(office, rogue):
+    rogue.tell(metadata={"code_challenge_methods_supported": ["plain"]})
+    browser = Browser(office.alice)
+    reply = browser.post("/oidc/corp/start", form(browser.get("/").body, "/oidc/corp/start"), headers={"Accept": "application/json"})
+    assert (reply.status, json.loads(reply.body)["reason"]) == (403, "no_pkce"), reply
+    assert json.loads(office.cli("provider", "test", "corp", "--json", expect=1).stdout)["reason"] == "no_pkce"
+    until(lambda: refusals(office) == ["no_pkce"], 5, "it is in the log")
+
+
+def test_a_provider_that_does_not_ask_again_although_it_should(office):
+    rogue = oidc.start(office, "rogue_provider.cjs", session="0")
+    office.cli("provider", "link", "corp", "alice-1", "alice")
+    browser = Browser(office.alice)
+    browser.follow_hold()
+    sent = begin(office, browser, browser.code)
+    assert (sent["prompt"], sent["max_age"]) == ("login", "60")
+    rogue.tell(nonce=sent["nonce"], claims={"auth_time": "-50"})
+    reply = come_back(browser, state=sent["state"])
+    assert (reply.status, json.loads(reply.body)["reason"]) == (403, "auth_time_too_old"), reply
+    nothing_stored(office)
+    sent = begin(office, browser, browser.code)
+    rogue.tell(nonce=sent["nonce"])
+    assert come_back(browser, state=sent["state"]).status == 200, "who did sign in anew"
 
 
 def tell_of_logout(office, token: str):
