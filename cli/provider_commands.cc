@@ -390,7 +390,7 @@ std::vector<Command> provider_commands() {
        .options = {{.name = "host",
                     .kind = Option::Kind::list,
                     .value = "HOST[:PORT]",
-                    .help = "this host, and no other that is not named; else that of the issuer"},
+                    .help = "this host too; else that of the issuer"},
                    {.name = "none", .help = "none of them is, whatever was said before"}},
        .examples = {{"provider inside sso"}, {"provider inside sso --host login.office.example:8443"}},
        .run = run_inside},

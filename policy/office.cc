@@ -83,15 +83,16 @@ Office::Office(OfficeData data)
 
 bool Office::names(const Target& target, const ProviderPlace& place) const {
   if (target.protocol != Protocol::tcp || !target.ports.contains(place.port)) return false;
-  if (!target.host) {
-    const int whole = place.address.is_v4() ? 32 : 128;
-    return target.prefix.bits == whole && target.prefix.contains(place.address);
-  }
-  if (target.host->wildcard()) return false;
-  return target.host->text() == place.host ||
-         std::any_of(data_.host_addresses.begin(), data_.host_addresses.end(), [&](const HostAddress& h) {
-           return h.host == *target.host && h.address == place.address;
-         });
+  const auto is_at = [&](const IpAddress& address) {
+    if (!target.host)
+      return target.prefix.bits == (address.is_v4() ? 32 : 128) && target.prefix.contains(address);
+    return std::any_of(data_.host_addresses.begin(), data_.host_addresses.end(),
+                       [&](const HostAddress& h) { return h.address == address && h.host == *target.host; });
+  };
+  if (target.host && target.host->wildcard()) return false;
+  if (target.host && target.host->text() == place.host) return true;
+  const EmbeddedIpv4 within = embedded_ipv4(place.address);
+  return is_at(place.address) || std::any_of(within.begin(), within.end(), is_at);
 }
 
 Office::ProviderStanding Office::standing_of(const ProviderPlace& place) const {

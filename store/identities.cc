@@ -10,6 +10,7 @@ namespace nightlatch {
 namespace {
 constexpr Seconds kSessionMemory{90LL * 86400};
 constexpr Seconds kLogoutMemory{86400};
+constexpr Seconds kClocksDiffer{30};  // the provider's and ours: as auth/id_token.h has it
 
 std::int64_t raw(ProviderId id) { return static_cast<std::int64_t>(id); }
 std::int64_t raw(UserId id) { return static_cast<std::int64_t>(id); }
@@ -89,7 +90,7 @@ Result<bool> left_meanwhile(Database& db, ProviderId provider, const ArrivingPer
       "SELECT 1 FROM logout_token WHERE provider_id = ?1 AND at_ms >= ?2 AND ((sid <> '' AND sid = ?3) OR "
       "(subject = ?4 AND at_ms >= ?5)) LIMIT 1",
       {raw(provider), to_ms(arriving.asked), arriving.session, arriving.subject,
-       to_ms(arriving.authenticated)});
+       to_ms(arriving.authenticated - kClocksDiffer)});
   if (!found) return found.error();
   return found->has_value();
 }

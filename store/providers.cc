@@ -210,7 +210,9 @@ Result<bool> set_provider_hosts(Database& db, ProviderId id, const std::vector<P
 Status set_provider_inside(Database& db, ProviderId id, const std::vector<ProviderHost>& hosts) {
   auto tx = Transaction::begin(db);
   if (!tx) return tx.error();
-  NL_TRY(db.run("UPDATE provider_host SET inside = 0 WHERE provider_id = ? AND inside", {raw(id)}));
+  if (hosts.empty()) {
+    NL_TRY(db.run("UPDATE provider_host SET inside = 0 WHERE provider_id = ? AND inside", {raw(id)}));
+  }
   for (const ProviderHost& h : hosts) {
     NL_TRY(
         db.run("INSERT INTO provider_host (provider_id, host, port, inside) VALUES (?, ?, ?, 1) "

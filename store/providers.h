@@ -60,7 +60,7 @@ struct ProviderHost {
 // Whether anything changed.
 [[nodiscard]] Result<bool> set_provider_hosts(Database& db, ProviderId id,
                                               const std::vector<ProviderHost>& hosts);
-// Says that these hosts of it are within the office, and no others.
+// Says that these hosts of it are within the office too; none: that none is.
 [[nodiscard]] Status set_provider_inside(Database& db, ProviderId id, const std::vector<ProviderHost>& hosts);
 [[nodiscard]] Result<std::vector<ProviderHost>> list_provider_hosts(Database& db);  // of enabled ones, once
 [[nodiscard]] Result<std::vector<ProviderHost>> hosts_of_provider(Database& db, ProviderId id);

@@ -191,12 +191,15 @@ class Oracle {
       if (!p.inside && (holds(o_, r, there) || names(r, there, p.host))) return false;
       for (const Target& t : r.targets) {
         if (t.protocol != Protocol::tcp || p.port < t.ports.first || p.port > t.ports.last) continue;
-        if (!t.host && t.prefix.bits == (p.address.is_v4() ? 32 : 128) && t.prefix.address == p.address)
-          return false;
-        if (!t.host || t.host->wildcard()) continue;
-        if (t.host->text() == p.host) return false;
-        for (const HostAddress& h : o_.host_addresses) {
-          if (h.host == *t.host && h.address == p.address) return false;
+        if (t.host && t.host->wildcard()) continue;
+        if (t.host && t.host->text() == p.host) return false;
+        std::vector<IpAddress> all{p.address};
+        for (const IpAddress& inner : embedded_ipv4(p.address)) all.push_back(inner);
+        for (const IpAddress& a : all) {
+          if (!t.host && t.prefix.bits == (a.is_v4() ? 32 : 128) && t.prefix.address == a) return false;
+          for (const HostAddress& h : o_.host_addresses) {
+            if (t.host && h.host == *t.host && h.address == a) return false;
+          }
         }
       }
     }

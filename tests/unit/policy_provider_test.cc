@@ -102,6 +102,9 @@ TEST(ProviderPlace, SaysWhyItIsNotReached) {
 TEST(ProviderPlace, AResourceAboutThatVeryServerCounts) {
   EXPECT_EQ(verdict(data("10.0.0.9:443/tcp"), "10.0.0.9"), "sign_in no_sign_in");
   EXPECT_EQ(verdict(data("10.0.0.9:400-500/tcp"), "10.0.0.9"), "sign_in no_sign_in");
+  for (const char* carries : {"64:ff9b::10.0.0.9", "64:ff9b:1::10.0.0.9", "2002:a00:9::1"}) {
+    EXPECT_EQ(verdict(data("10.0.0.9:443/tcp", true, carries), carries), "sign_in no_sign_in") << carries;
+  }
   OfficeData shared = data("wiki.corp.example:443/tcp");  // behind the same address
   shared.host_addresses = {{*HostPattern::parse("wiki.corp.example", "host"), *IpAddress::parse("10.0.0.9")}};
   EXPECT_EQ(verdict(shared, "10.0.0.9"), "sign_in no_sign_in");

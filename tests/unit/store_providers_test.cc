@@ -163,8 +163,9 @@ TEST_F(ProvidersTest, WhoSignedOutThereMeanwhileIsNotLetIn) {
   EXPECT_FALSE(comes({"s-1", "", "a"}, 15'000, 5'000)) << "all that she had shown ended with it";
   EXPECT_FALSE(comes({"s-1", "", "b"}, 10'000, 10'000)) << "when one cannot tell";
   EXPECT_TRUE(comes({"s-1", "", "c"}, 9'999, 5'000)) << "she was sent there after that";
-  EXPECT_TRUE(comes({"s-1", "", "d"}, 15'000, 16'000)) << "she has signed in anew since";
-  EXPECT_FALSE(comes({"s-1", "sid-1", "e"}, 15'000, 16'000)) << "but not of the very session that ended";
+  EXPECT_FALSE(comes({"s-1", "", "d"}, 15'000, 44'000)) << "nor when their clock is ahead";
+  EXPECT_TRUE(comes({"s-1", "", "D"}, 15'000, 45'001)) << "she has signed in anew since";
+  EXPECT_FALSE(comes({"s-1", "sid-1", "e"}, 15'000, 45'001)) << "but not of the very session that ended";
   EXPECT_FALSE(comes({"", "sid-1", "f"}, 15'000, 5'000));
   EXPECT_TRUE(comes({"", "sid-2", "g"}, 15'000, 5'000)) << "another session's";
   EXPECT_TRUE(comes({"s-2", "", "h"}, 15'000, 5'000)) << "another person's";
