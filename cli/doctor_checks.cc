@@ -164,7 +164,7 @@ void check_providers(Database& db, std::vector<Check>& checks) {
     for (const ClosedPlace& c : *closed) checks.push_back({State::warn, "providers", c.says, c.fix});
     all = all && closed->empty();
   }
-  if (any && all) good(checks, "providers", "everybody reaches them, as far as their addresses are known");
+  if (any && all) good(checks, "providers", "whoever is not signed in reaches them");
 }
 
 void check_neighbours(Database& db, std::vector<Check>& checks) {

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -23,6 +24,13 @@ std::string redirect_uri(Database& db, const std::string& name) {
   auto url = get_setting(db, "portal.url");
   return (url && !url->empty() ? *url : std::string("https://PORTAL")) + "/oidc/" + name + "/callback";
 }
+
+namespace {
+ClosedPlace without_address(const ProviderHost& host) {
+  return {fmt::format("the gate's resolver has found no address of {}", host.host),
+          "look at /etc/resolv.conf, and ask: getent hosts " + host.host + "; serve must be running"};
+}
+}  // namespace
 
 std::vector<ClosedPlace> closed_places(const Office& office, const std::string& provider,
                                        const std::vector<ProviderPlace>& places) {
@@ -53,12 +61,16 @@ Result<std::vector<ClosedPlace>> closed_places(Database& db, const Office& offic
   auto known = list_provider_places(db);
   if (!known) return known.error();
   std::vector<ProviderPlace> places;
-  for (const ProviderPlace& p : *known) {
-    if (std::any_of(hosts->begin(), hosts->end(),
-                    [&](const ProviderHost& h) { return h.host == p.host && h.port == p.port; }))
-      places.push_back(p);
+  std::vector<ClosedPlace> unknown;
+  for (const ProviderHost& h : *hosts) {
+    const std::size_t before = places.size();
+    std::copy_if(known->begin(), known->end(), std::back_inserter(places),
+                 [&](const ProviderPlace& p) { return h.host == p.host && h.port == p.port; });
+    if (places.size() == before) unknown.push_back(without_address(h));
   }
-  return closed_places(office, provider.name, places);
+  std::vector<ClosedPlace> closed = closed_places(office, provider.name, places);
+  closed.insert(closed.end(), unknown.begin(), unknown.end());
+  return closed;
 }
 
 namespace {
@@ -92,21 +104,29 @@ Result<Tested> ask(const Provider& provider) {
   return out;
 }
 
-// Where its documents send browsers, as this machine's resolver has it.
-Result<std::vector<ProviderPlace>> places_of(Database& db, const Provider& provider,
-                                             const ProviderMetadata& told) {
+// What is closed of where its documents send browsers, as this machine's resolver has it.
+Result<std::vector<ClosedPlace>> closed_now(Database& db, const Provider& provider,
+                                            const ProviderMetadata& told) {
   auto known = hosts_of_provider(db, provider.id);
   if (!known) return known.error();
+  auto office = load_office(db);
+  if (!office) return office.error();
   std::vector<ProviderPlace> places;
+  std::vector<ClosedPlace> unknown;
   for (const ProviderHost& h : hosts_for_browsers(told)) {
     const bool inside = std::any_of(known->begin(), known->end(), [&](const ProviderHost& k) {
       return k.inside && k.host == h.host && k.port == h.port;
     });
     const auto found = addresses_of(h.host);
-    if (!found) continue;  // then nobody is sent there in vain: the portal itself has said so
+    if (!found) {
+      unknown.push_back(without_address(h));
+      continue;
+    }
     for (const IpAddress& address : *found) places.push_back({h.host, address, h.port, inside});
   }
-  return places;
+  std::vector<ClosedPlace> closed = closed_places(Office(*std::move(office)), provider.name, places);
+  closed.insert(closed.end(), unknown.begin(), unknown.end());
+  return closed;
 }
 }  // namespace
 
@@ -137,11 +157,9 @@ Result<int> run_provider_test(Context& context) {
   }
   std::vector<ClosedPlace> closed;
   if (tested->metadata) {
-    auto office = load_office(*db);
-    if (!office) return office.error();
-    auto places = places_of(*db, *provider, *tested->metadata);
-    if (!places) return places.error();
-    closed = closed_places(Office(*std::move(office)), provider->name, *places);
+    auto found = closed_now(*db, *provider, *tested->metadata);
+    if (!found) return found.error();
+    closed = std::move(*found);
     std::vector<std::string> says;
     says.reserve(closed.size());
     for (const ClosedPlace& c : closed) says.push_back(c.says);

@@ -72,11 +72,9 @@ def test_the_server_sees_the_clients_own_address_and_the_client_the_servers(offi
         until(by_gate, 2, "source = gate takes effect")
 
 
-@pytest.mark.parametrize("family", [4, 6])
-@pytest.mark.parametrize("size", [0, 1, 1472, 1473, 9000, 65487, 65507])
+@pytest.mark.parametrize("family, size", [(family, size) for family, most in ((4, 65507), (6, 65487))
+                                          for size in (0, 1, 1472, 1473, 9000, 65487, 65507) if size <= most])
 def test_datagrams_pass_unchanged(office, family, size):
-    if family == 6 and size > 65487:
-        pytest.skip("more than an IPv6 datagram can hold")
     office.start()
     office.alice.sign_in("alice")
     with office.alice.udp(office.VOICE[family], office.UDP) as flow:

@@ -116,7 +116,10 @@ TEST_F(CliProvider, DoctorSaysWhatCannotBeReached) {
   ok({"provider", "inside", "sso", "--none"});
   ok({"set", "unprotected", "deny"});
   EXPECT_THAT(says(), ::testing::ElementsAre(HasSubstr("is a private address, and unprotected = deny")));
+  ok(kAdd, "hush hush\n");
+  EXPECT_THAT(says(), ::testing::Contains("warn the gate's resolver has found no address of id.example"));
   ok({"provider", "disable", "sso"});
+  ok({"provider", "disable", "corp"});
   EXPECT_TRUE(says().empty()) << "nobody is sent there";
 }
 
