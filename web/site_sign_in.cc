@@ -170,21 +170,25 @@ void Site::verified(const std::shared_ptr<SignInTry>& t) {
   if (!t->right) return refused(t, t->credential ? "wrong_password" : "unknown_name");
   if (!t->credential->enabled) return refused(t, "user_disabled");
   const bool with_code = !t->code.empty();
+  Millis delay{0};
   if (with_code) {
     const Throttle::Decision decision = code_throttle_.attempt(t->credential->name, t->source);
     if (!decision.allowed) return throttled(t->v, t->onward, decision);
+    delay = decision.delay;
   }
   const auto settled = [this, t, with_code](void (Throttle::*how)(std::string_view, std::string_view)) {
     (throttle_.*how)(t->name, t->source);
     if (with_code) (code_throttle_.*how)(t->credential->name, t->source);
   };
-  admit(t->v, {.prove = [t, &audit = audit_, place = t->v->place,
-                         device = t->v->device != nullptr ? t->v->device->name : ""](
-                            Database& db, WallTime now) { return t->prove(db, audit, place, device, now); },
-               .onward = t->onward,
-               .recorded = [settled] { settled(&Throttle::succeeded); },
-               .undone = [settled] { settled(&Throttle::undone); },
-               .refused = [this, t] { refused(t, t->refusal); }});
+  later(delay, [this, t, settled] {
+    admit(t->v, {.prove = [t, &audit = audit_, place = t->v->place,
+                           device = t->v->device != nullptr ? t->v->device->name : ""](
+                              Database& db, WallTime now) { return t->prove(db, audit, place, device, now); },
+                 .onward = t->onward,
+                 .recorded = [settled] { settled(&Throttle::succeeded); },
+                 .undone = [settled] { settled(&Throttle::undone); },
+                 .refused = [this, t] { refused(t, t->refusal); }});
+  });
 }
 
 // The password is right, as it was when it was looked up: is it still, and the code that came with it?

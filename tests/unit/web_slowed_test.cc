@@ -108,6 +108,28 @@ TEST_F(SlowedTest, ACodeIsAnsweredLaterWhereOneWasGoodBefore) {
   EXPECT_EQ(reply.status, 303) << reply.body;
 }
 
+TEST_F(SlowedTest, ACodeThatComesWithThePasswordIsNoWayAroundIt) {
+  const std::string secret = make_otp_secret();
+  ASSERT_TRUE(keep_otp_secret(db(), alice_, secret, 0, now()).ok());
+  start();
+  auto alice = browser();
+  ASSERT_EQ(send_code(alice, asked_for_code(alice), *otp_code(secret, now())).status, 303);
+  guess_codes();
+  ahead_ms = 60'000;
+  auto again = browser();
+  const Reply page = again.get("/");
+  Reply reply;
+  EXPECT_GE(took([&] {
+              reply = again.post("/sign-in", {{"token", page.field("token")},
+                                              {"name", "alice"},
+                                              {"password", kPassword},
+                                              {"code", *otp_code(secret, now())}});
+            }),
+            kDelay);
+  EXPECT_EQ(reply.status, 303) << reply.body;
+  EXPECT_EQ(last_methods(), "pwd otp");
+}
+
 TEST_F(SlowedTest, APasskeyThatSignsInIsAnsweredLater) {
   PasskeyMaker maker;
   give_passkey(maker);
