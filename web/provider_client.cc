@@ -44,8 +44,8 @@ std::vector<JwsAlgorithm> allowed_of(const Provider& provider) {
 }  // namespace
 
 template <typename T>
-void ProviderClient::Kept<T>::settle(std::variant<std::shared_ptr<const T>, ProviderFault> result) {
-  const BootTime now = BootClock::now();
+void ProviderClient::Kept<T>::settle(std::variant<std::shared_ptr<const T>, ProviderFault> result,
+                                     BootTime now) {
   if (const auto* failed = std::get_if<ProviderFault>(&result)) {
     fault = *failed;
     fault_until = now + kAfterFault;
@@ -72,13 +72,13 @@ std::vector<ProviderHost> hosts_for_browsers(const ProviderMetadata& told) {
   return hosts;
 }
 
-Result<std::unique_ptr<ProviderClient>> ProviderClient::open(Loop& loop) {
+Result<std::unique_ptr<ProviderClient>> ProviderClient::open(Loop& loop, std::function<BootTime()> now) {
   FetchLimits limits;
   limits.at_once = 64;
   auto http = HttpClient::open(loop, limits);
   if (!http) return http.error();
   return std::unique_ptr<ProviderClient>(
-      new ProviderClient(std::move(*http)));  // NOLINT: the constructor is private
+      new ProviderClient(std::move(*http), std::move(now)));  // NOLINT: the constructor is private
 }
 
 // What was learnt of a provider holds while it is set up as it was then.
@@ -111,7 +111,7 @@ void ProviderClient::fetch(const KnownPtr& known, HttpFetch what, Answer<HttpRep
 void ProviderClient::metadata(const Provider& provider, Answer<MetadataPtr> answer) {
   const KnownPtr known = this->known(provider);
   auto& kept = known->metadata;
-  const BootTime now = BootClock::now();
+  const BootTime now = now_();
   if (kept.value && now < kept.until) return answer(kept.value);
   if (now < kept.fault_until) return answer(kept.fault);
   if (kept.waiting.size() >= kMostWaiting)
@@ -121,26 +121,27 @@ void ProviderClient::metadata(const Provider& provider, Answer<MetadataPtr> answ
   fetch(known, {.url = discovery_url(provider.issuer)},
         [this, known](std::variant<HttpReply, ProviderFault> result) {
           auto& into = known->metadata;
-          if (const auto* fault = std::get_if<ProviderFault>(&result)) return into.settle(*fault);
+          if (const auto* fault = std::get_if<ProviderFault>(&result)) return into.settle(*fault, now_());
           const auto& reply = std::get<HttpReply>(result);
           if (reply.status != 200)
-            return into.settle(odd_status(reply.status, "the discovery document's address"));
+            return into.settle(odd_status(reply.status, "the discovery document's address"), now_());
           auto read = read_metadata(reply.body, known->provider.issuer);
           if (const auto* fault = std::get_if<MetadataFault>(&read)) {
             return into.settle(
-                ProviderFault{std::string(to_text(*fault)), "the discovery document is not this provider's"});
+                ProviderFault{std::string(to_text(*fault)), "the discovery document is not this provider's"},
+                now_());
           }
           const auto learnt =
               std::make_shared<const ProviderMetadata>(std::move(std::get<ProviderMetadata>(read)));
           if (told_) told_(known->provider, *learnt);
-          into.settle(learnt);
+          into.settle(learnt, now_());
         });
 }
 
 void ProviderClient::keys(const Provider& provider, Answer<KeysPtr> answer) {
   const KnownPtr known = this->known(provider);
   auto& kept = known->keys;
-  const BootTime now = BootClock::now();
+  const BootTime now = now_();
   if (kept.value && now < kept.until) return answer(kept.value);
   if (now < kept.fault_until) return answer(kept.fault);
   ask_for_keys(known, std::move(answer));
@@ -153,20 +154,20 @@ void ProviderClient::ask_for_keys(const KnownPtr& known, Answer<KeysPtr> answer)
   kept.waiting.push_back(std::move(answer));
   if (kept.waiting.size() > 1) return;
   metadata(known->provider, [this, known](std::variant<MetadataPtr, ProviderFault> result) {
-    if (const auto* fault = std::get_if<ProviderFault>(&result)) return known->keys.settle(*fault);
+    if (const auto* fault = std::get_if<ProviderFault>(&result)) return known->keys.settle(*fault, now_());
     fetch_keys(known, std::get<MetadataPtr>(result)->jwks_uri);
   });
 }
 
 void ProviderClient::fetch_keys(const KnownPtr& known, const std::string& url) {
-  fetch(known, {.url = url}, [known](std::variant<HttpReply, ProviderFault> result) {
+  fetch(known, {.url = url}, [this, known](std::variant<HttpReply, ProviderFault> result) {
     auto& into = known->keys;
-    if (const auto* fault = std::get_if<ProviderFault>(&result)) return into.settle(*fault);
+    if (const auto* fault = std::get_if<ProviderFault>(&result)) return into.settle(*fault, now_());
     const auto& reply = std::get<HttpReply>(result);
-    if (reply.status != 200) return into.settle(odd_status(reply.status, "the keys' address"));
+    if (reply.status != 200) return into.settle(odd_status(reply.status, "the keys' address"), now_());
     auto set = JwkSet::parse(reply.body);
-    if (!set) return into.settle(ProviderFault{"keys_malformed", set.error().message});
-    into.settle(std::make_shared<const JwkSet>(*std::move(set)));
+    if (!set) return into.settle(ProviderFault{"keys_malformed", set.error().message}, now_());
+    into.settle(std::make_shared<const JwkSet>(*std::move(set)), now_());
   });
 }
 
@@ -182,7 +183,7 @@ void ProviderClient::verify(const Provider& provider, const std::string& token, 
     // The provider may have new keys. Anybody can name keys that are not there: so seldom enough.
     const auto fault = std::get<JwsFault>(checked);
     const KnownPtr known = this->known(provider);
-    const BootTime now = BootClock::now();
+    const BootTime now = now_();
     const bool looking = !known->keys.waiting.empty();
     if (fault != JwsFault::unknown_key || (!looking && now < known->look_after))
       return answer(fault_of(fault));

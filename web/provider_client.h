@@ -16,6 +16,7 @@
 #include "auth/id_token.h"
 #include "auth/jws.h"
 #include "auth/provider_metadata.h"
+#include "base/time.h"
 #include "net/http_client.h"
 #include "store/providers.h"
 
@@ -44,7 +45,8 @@ class ProviderClient {
   using MetadataPtr = std::shared_ptr<const ProviderMetadata>;
   using KeysPtr = std::shared_ptr<const JwkSet>;
 
-  [[nodiscard]] static Result<std::unique_ptr<ProviderClient>> open(Loop& loop);
+  [[nodiscard]] static Result<std::unique_ptr<ProviderClient>> open(
+      Loop& loop, std::function<BootTime()> now = BootClock::now);
 
   // Every answer is given once, perhaps before the call returns; none after this is destroyed.
   void metadata(const Provider& provider, Answer<MetadataPtr> answer);
@@ -67,7 +69,7 @@ class ProviderClient {
     ProviderFault fault;     // of the last try, when it failed
     BootTime fault_until{};  // not tried again before
     std::vector<Answer<std::shared_ptr<const T>>> waiting;
-    void settle(std::variant<std::shared_ptr<const T>, ProviderFault> result);
+    void settle(std::variant<std::shared_ptr<const T>, ProviderFault> result, BootTime now);
   };
   struct Known {
     Provider provider;  // as it was set up when this was learnt
@@ -78,13 +80,15 @@ class ProviderClient {
   };
   using KnownPtr = std::shared_ptr<Known>;
 
-  explicit ProviderClient(std::unique_ptr<HttpClient> http) : http_(std::move(http)) {}
+  ProviderClient(std::unique_ptr<HttpClient> http, std::function<BootTime()> now)
+      : now_(std::move(now)), http_(std::move(http)) {}
   KnownPtr known(const Provider& provider);
   void fetch(const KnownPtr& known, HttpFetch what, Answer<HttpReply> answer);
   void verify_userinfo(const Provider& provider, const std::string& token, const Answer<std::string>& answer);
   void ask_for_keys(const KnownPtr& known, Answer<KeysPtr> answer);
   void fetch_keys(const KnownPtr& known, const std::string& url);
 
+  std::function<BootTime()> now_;
   std::unordered_map<std::int64_t, KnownPtr> known_;
   std::function<void(const Provider&, const ProviderMetadata&)> told_;
   std::unique_ptr<HttpClient> http_;  // last: it goes first, and nothing answers any more

@@ -8,6 +8,7 @@
 #include <fstream>
 #include <iterator>
 #include <map>
+#include <utility>
 
 #include "certificate_maker.h"
 #include "jose_maker.h"
@@ -19,6 +20,8 @@
 
 namespace nightlatch {
 namespace {
+
+constexpr const char* kDiscovery = "/.well-known/openid-configuration";
 
 struct Said {
   int status = 200;
@@ -54,11 +57,11 @@ class ProviderClientTest : public ::testing::Test {
     provider.client_id = "gate";
     provider.algorithms = {"ES256"};
     const std::string& at = provider.issuer;
-    says["/.well-known/openid-configuration"].body =
-        R"({"issuer":")" + at + R"(","authorization_endpoint":")" + at + R"(/auth","token_endpoint":")" + at +
-        R"(/token","jwks_uri":")" + at + R"(/jwks","userinfo_endpoint":")" + at + R"(/userinfo"})";
+    says[kDiscovery].body = R"({"issuer":")" + at + R"(","authorization_endpoint":")" + at +
+                            R"(/auth","token_endpoint":")" + at + R"(/token","jwks_uri":")" + at +
+                            R"(/jwks","userinfo_endpoint":")" + at + R"(/userinfo"})";
     publish({"1"});
-    client = *ProviderClient::open(loop);
+    client = *ProviderClient::open(loop, [this] { return clock; });
   }
   void TearDown() override {
     client.reset();
@@ -110,6 +113,7 @@ class ProviderClientTest : public ::testing::Test {
   }
 
   Loop loop;
+  BootTime clock = BootClock::now();  // the client's
   jose::SigningKey key = jose::SigningKey::ec("P-256", 32);
   Provider provider;
   std::unique_ptr<ProviderClient> client;
@@ -130,6 +134,47 @@ TEST_F(ProviderClientTest, KeysThatChangedAreFoundAndMadeUpOnesAreNotLookedForAg
   EXPECT_EQ(hits["/jwks"], 2);
   for (int i = 0; i < 10; ++i) EXPECT_EQ(verified("made-up"), "unknown_key");
   EXPECT_EQ(hits["/jwks"], 2);
+}
+
+TEST_F(ProviderClientTest, ALookForAMadeUpKeyIsMadeAgainAfterAWhile) {
+  EXPECT_EQ(verified("1"), "ok");
+  EXPECT_EQ(verified("made-up"), "unknown_key");
+  EXPECT_EQ(hits["/jwks"], 2);
+  publish({"1", "2"});
+  clock += Millis(14'999);
+  EXPECT_EQ(verified("2"), "unknown_key");
+  EXPECT_EQ(hits["/jwks"], 2);
+  clock += Millis(1);
+  EXPECT_EQ(verified("2"), "ok") << "it was new";
+  EXPECT_EQ(hits["/jwks"], 3);
+  clock += Millis(14'999);
+  EXPECT_EQ(verified("made-up"), "unknown_key");
+  EXPECT_EQ(hits["/jwks"], 3) << "a look that found something is one too";
+  clock += Millis(1);
+  EXPECT_EQ(verified("made-up"), "unknown_key");
+  EXPECT_EQ(hits["/jwks"], 4);
+}
+
+TEST_F(ProviderClientTest, WhatIsKnownIsAskedForAgainAfterAnHour) {
+  EXPECT_EQ(verified("1"), "ok");
+  clock += Millis(3'599'999);
+  EXPECT_EQ(verified("1"), "ok");
+  EXPECT_EQ(hits[kDiscovery] + hits["/jwks"], 2);
+  publish({"2"});  // a key that was taken back
+  clock += Millis(1);
+  EXPECT_EQ(verified("1"), "unknown_key");
+  EXPECT_EQ(hits[kDiscovery], 2);
+}
+
+TEST_F(ProviderClientTest, AProviderThatFailedIsLeftAloneForASecond) {
+  const Said good = std::exchange(says[kDiscovery], Said{503, "{}"});
+  EXPECT_EQ(verified("1"), "cannot_verify_failed");
+  says[kDiscovery] = good;
+  clock += Millis(999);
+  EXPECT_EQ(verified("1"), "cannot_verify_failed");
+  EXPECT_EQ(hits[kDiscovery], 1);
+  clock += Millis(1);
+  EXPECT_EQ(verified("1"), "ok");
 }
 
 TEST_F(ProviderClientTest, ALookThatFailsLosesNoKeys) {
