@@ -177,6 +177,50 @@ TEST_F(ProviderClientTest, AProviderThatFailedIsLeftAloneForASecond) {
   EXPECT_EQ(verified("1"), "ok");
 }
 
+TEST_F(ProviderClientTest, FiftyWhoWaitForItAskOnce) {
+  held = kDiscovery;
+  std::size_t answered = 0, documents = 0, key_sets = 0;
+  const auto count = [&](std::size_t& good, bool is_good) {
+    good += is_good;
+    if (++answered == 100) loop.stop();
+  };
+  const auto ask = [&] {
+    client->metadata(provider, [&](const std::variant<ProviderClient::MetadataPtr, ProviderFault>& result) {
+      const auto* told = std::get_if<ProviderClient::MetadataPtr>(&result);
+      count(documents, told != nullptr && (*told)->issuer == provider.issuer);
+    });
+    client->keys(provider, [&](const std::variant<ProviderClient::KeysPtr, ProviderFault>& result) {
+      count(key_sets, std::holds_alternative<ProviderClient::KeysPtr>(result));
+    });
+  };
+  for (int i = 0; i < 25; ++i) ask();
+  while (!waiting) loop.run();
+  for (int i = 0; i < 25; ++i) ask();  // while the question is with the provider
+  EXPECT_EQ(answered, 0U);
+  held.clear();
+  waiting->respond(response(says[kDiscovery]));
+  while (answered < 100) loop.run();
+  EXPECT_EQ(documents, 50U);
+  EXPECT_EQ(key_sets, 50U);
+  says["/userinfo"].body = R"({"sub":"s-1"})";
+  EXPECT_EQ(userinfo(), R"({"sub":"s-1"})") << "a conversation of its own: what went before has come";
+  EXPECT_EQ(hits[kDiscovery], 1);
+  EXPECT_EQ(hits["/jwks"], 1);
+}
+
+TEST_F(ProviderClientTest, AllWhoWaitForItAreToldThatItFailed) {
+  held = kDiscovery;
+  std::vector<std::string> told(50);
+  for (std::string& one : told) verify("1", one);
+  while (!waiting) loop.run();
+  held.clear();
+  waiting->respond(response({503, "{}"}));
+  while (told.back().empty()) loop.run();
+  EXPECT_EQ(told, std::vector<std::string>(50, "cannot_verify_failed"));
+  EXPECT_EQ(verified("1"), "cannot_verify_failed");
+  EXPECT_EQ(hits[kDiscovery], 1);
+}
+
 TEST_F(ProviderClientTest, ALookThatFailsLosesNoKeys) {
   EXPECT_EQ(verified("1"), "ok");
   says["/jwks"] = {503, "{}"};
