@@ -1,96 +1,9 @@
-// Logins for machines without a browser: bob's laptop has none and asks, alice's has one and answers (and the
-// other way round where a test says so).
-#include <nlohmann/json.hpp>
-
-#include "auth/otp.h"
-#include "store/factors.h"
+// Logins for machines without a browser: what the machine that asks is told, and what becomes of it there.
 #include "store/logins.h"
-#include "web_fixture.h"
+#include "web_login_fixture.h"
 
 namespace nightlatch {
 namespace {
-
-using Json = nlohmann::json;
-constexpr const char* kAliceMac = "02:00:00:00:0a:11";
-constexpr const char* kBobMac = "02:00:00:00:0b:0b";
-
-class LoginTest : public SiteTest {
- protected:
-  struct Started {
-    std::string device_code, user_code, path;
-  };
-  static Json json_of(const Reply& reply) { return Json::parse(reply.body, nullptr, false); }
-  // The machine: it keeps no cookie, and says what curl says.
-  Reply machine(const char* from, const std::string& path,
-                const std::map<std::string, std::string>& fields = {},
-                const std::vector<std::string>& extra = {}) {
-    BrowserStandIn curl = browser(from);
-    curl.accept = "*/*";
-    return curl.post(path, fields, extra);
-  }
-  Started begin(const char* from = kBobPc, const std::map<std::string, std::string>& fields = {}) {
-    const Reply reply = machine(from, "/login/start", fields);
-    EXPECT_EQ(reply.status, 200) << reply.body;
-    const Json json = json_of(reply);
-    const std::string link = json["verification_uri_complete"];
-    EXPECT_TRUE(link.starts_with("https://gate.test/l/")) << link;
-    return {json["device_code"], json["user_code"], link.substr(std::string("https://gate.test").size())};
-  }
-  Json poll(const Started& s, const char* from = kBobPc) {
-    return json_of(machine(from, "/login/poll", {{"device_code", s.device_code}}));
-  }
-  static Reply answer(BrowserStandIn& who, const Started& s, const Reply& page,
-                      const char* what = "confirm") {
-    return who.post(s.path,
-                    {{"token", page.field("token")}, {"login", page.field("login")}, {"answer", what}});
-  }
-  // Signs in as the code's page asks, and returns the page that asks for the confirmation.
-  Reply confirm_page(BrowserStandIn& who, const Started& s, const char* user = "alice") {
-    Reply page = who.get(s.path);
-    EXPECT_TRUE(page.has("Sign in first")) << page.body;
-    const Reply done = who.post("/sign-in", {{"token", page.field("token")},
-                                             {"login", page.field("login")},
-                                             {"name", user},
-                                             {"password", kPassword}});
-    EXPECT_EQ(done.status, 303) << done.body;
-    EXPECT_EQ(done.header("location"), s.path);
-    return who.get(s.path);
-  }
-  // A resource that asks for a second factor, and alice's: the secret of her codes.
-  std::string add_vault() {
-    EXPECT_TRUE(
-        add_resource(db(), "vault", {Target{*Prefix::parse("10.88.0.3/32"), PortRange{80, 80}}}).ok());
-    NewPolicy policy;
-    policy.name = "vault";
-    policy.resources = {"vault"};
-    policy.groups = {"staff"};
-    policy.terms.mfa = Seconds(3600);
-    EXPECT_TRUE(add_policy(db(), policy).ok());
-    const std::string secret = make_otp_secret();
-    EXPECT_TRUE(keep_otp_secret(db(), find_user(db(), "alice")->id, secret, 0, now()).ok());
-    return secret;
-  }
-  std::optional<Presence> there(const char* device_mac = kBobMac) {
-    const auto devices = list_devices(db());
-    for (const DeviceRow& d : *devices) {
-      if (!d.mac || d.mac->text() != device_mac) continue;
-      return *presence_on(db(), d.id);
-    }
-    return std::nullopt;
-  }
-  std::size_t events(const std::string& event, const std::string& reason = "") {
-    std::size_t count = 0;
-    for (const AuditRow& row : log()) {
-      if (row.event.event == event && (reason.empty() || row.event.reason == reason)) ++count;
-    }
-    return count;
-  }
-  // For rows that are written after the answer.
-  bool logged(const std::string& event, const std::string& reason = "") {
-    for (int i = 0; i < 500 && events(event, reason) == 0; ++i) usleep(10'000);
-    return events(event, reason) > 0;
-  }
-};
 
 TEST_F(LoginTest, AMachineWaitsAndAPersonElsewhereConfirms) {
   start();
@@ -153,31 +66,6 @@ TEST_F(LoginTest, TheDevicesCodeIsKeptAsAHashOnly) {
   }
 }
 
-TEST_F(LoginTest, ARefusalEndsIt) {
-  start();
-  const Started s = begin();
-  auto alice = browser();
-  const Reply page = confirm_page(alice, s);
-  EXPECT_TRUE(answer(alice, s, page, "refuse").has("Refused"));
-  EXPECT_EQ(poll(s)["error"], "access_denied");
-  EXPECT_FALSE(there());
-  EXPECT_TRUE(alice.get(s.path).has("This was refused"));
-  stop();
-  EXPECT_EQ(events("login.refused", "refused"), 1U);
-}
-
-TEST_F(LoginTest, ACodeIsGoodOnce) {
-  start();
-  const Started s = begin();
-  auto alice = browser();
-  const Reply page = confirm_page(alice, s), second = alice.get(s.path);
-  ASSERT_EQ(answer(alice, s, page).status, 200);
-  EXPECT_TRUE(answer(alice, s, second).has("This was confirmed"));
-  auto bob = browser("127.0.0.4");
-  EXPECT_TRUE(bob.get(s.path).has("This was confirmed"));
-  EXPECT_EQ(sign_ins(), 2U);
-}
-
 TEST_F(LoginTest, ItLastsTenMinutesAndTheLogSaysThatItExpired) {
   start();
   const Started s = begin();
@@ -226,147 +114,6 @@ TEST_F(LoginTest, OnlyTheDeviceThatAskedIsTold) {
   EXPECT_EQ(json_of(machine(kBobPc, "/login/poll"))["error"], "invalid_grant");
   EXPECT_EQ(poll(s)["error"], "authorization_pending");
   EXPECT_TRUE(logged("login.refused", "another_device"));
-}
-
-TEST_F(LoginTest, OnlyTheBrowserAndTheDeviceThatWereShownItMayConfirm) {
-  start();
-  const Started s = begin(kFarAway);
-  auto alice = browser();
-  const Reply page = confirm_page(alice, s);
-  // The same person in another browser, the form of the first.
-  auto second = browser();
-  ASSERT_EQ(second.sign_in(second.get("/"), "alice", kPassword).status, 303);
-  Reply refused = answer(second, s, page);
-  EXPECT_EQ(refused.status, 403);
-  // The same browser's cookies, on another device where she is signed in as well.
-  auto elsewhere = browser(kBobPc);
-  ASSERT_EQ(elsewhere.sign_in(elsewhere.get("/"), "alice", kPassword).status, 303);
-  elsewhere.cookies["__Host-nlf"] = alice.cookies["__Host-nlf"];
-  refused = answer(elsewhere, s, page);
-  EXPECT_EQ(refused.status, 403);
-  EXPECT_TRUE(refused.has("Confirm")) << "it is shown there, to be answered anew";
-  EXPECT_EQ(sign_ins(), 3U) << "none of them on the machine";
-  // Another person in the same browser.
-  ASSERT_EQ(alice.sign_in(alice.get("/"), "bob", kPassword).status, 403)
-      << "signed in: the front page is /me";
-  const Reply renew = alice.post("/me/renew", {{"token", alice.get("/me").field("token")}});
-  ASSERT_EQ(alice.sign_in(renew, "bob", kPassword).status, 303);
-  EXPECT_EQ(answer(alice, s, page).status, 403);
-  // A page of another origin.
-  EXPECT_EQ(alice
-                .post(s.path, {{"token", page.field("token")}, {"answer", "confirm"}},
-                      {"Origin: https://evil.test"})
-                .status,
-            403);
-  EXPECT_EQ(alice.post(s.path, {{"answer", "confirm"}}).status, 403);
-  EXPECT_EQ(sign_ins(), 4U);
-  EXPECT_EQ(poll(s, kFarAway)["error"], "authorization_pending") << "and it can still be answered";
-  EXPECT_TRUE(logged("login.refused", "not_shown_here"));
-  EXPECT_EQ(answer(alice, s, alice.get(s.path)).status, 200);
-  EXPECT_EQ(poll(s, kFarAway)["user"], "bob");
-}
-
-TEST_F(LoginTest, TheAgeIsInheritedAndNoPolicyIsFooledByIt) {
-  start();
-  auto alice = browser();
-  ASSERT_EQ(alice.sign_in(alice.get("/"), "alice", kPassword).status, 303);
-  const WallTime signed_in = there(kAliceMac)->signed_in;
-  ahead_ms = 7 * 3600 * 1000;
-  Started s = begin(kBobPc, {{"resource", "payroll"}});
-  Reply page = alice.get(s.path);
-  EXPECT_TRUE(page.has("You signed in here 7 h ago")) << page.body;
-  ASSERT_EQ(answer(alice, s, page).status, 200);
-  EXPECT_EQ(there()->signed_in, signed_in);
-  EXPECT_EQ(poll(s)["verdict"], "allow");
-  ahead_ms = 8 * 3600 * 1000 + 1000;
-  EXPECT_EQ(poll(s)["verdict"], "sign_in") << "an hour later it ends there too";
-
-  s = begin(kBobPc, {{"resource", "payroll"}});
-  page = alice.get(s.path);
-  EXPECT_EQ(page.status, 403);
-  EXPECT_TRUE(page.has("Sign in again first") && page.has("type=\"password\"")) << page.body;
-  EXPECT_FALSE(page.has("value=\"confirm\""));
-  // A confirmation that was shown in time is not taken when it is too late.
-  ahead_ms = 8 * 3600 * 1000 - 1000;
-  const Started late = begin(kBobPc, {{"resource", "payroll"}});
-  const Reply in_time = alice.get(late.path);
-  ASSERT_TRUE(in_time.has("value=\"confirm\"")) << in_time.body;
-  ahead_ms = 8 * 3600 * 1000 + 1000;
-  EXPECT_EQ(answer(alice, late, in_time).status, 403);
-  EXPECT_EQ(poll(late)["error"], "authorization_pending");
-  // After a new sign-in it goes on where it was.
-  const Reply again = alice.post("/sign-in", {{"token", page.field("token")},
-                                              {"login", page.field("login")},
-                                              {"name", "alice"},
-                                              {"password", kPassword}});
-  EXPECT_EQ(again.header("location"), s.path);
-  ASSERT_EQ(answer(alice, s, alice.get(s.path)).status, 200);
-  EXPECT_EQ(poll(s)["verdict"], "allow");
-}
-
-TEST_F(LoginTest, WithoutAResourceASignInThatOpensNothingIsNotEnough) {
-  start();
-  auto alice = browser();
-  ASSERT_EQ(alice.sign_in(alice.get("/"), "alice", kPassword).status, 303);
-  ahead_ms = 9 * 3600 * 1000;
-  const Started s = begin();
-  EXPECT_TRUE(alice.get(s.path).has("too old to open anything")) << alice.get(s.path).body;
-}
-
-TEST_F(LoginTest, WhomThePolicyDoesNotLetInIsToldSo) {
-  start();
-  const Started s = begin(kBobPc, {{"resource", "payroll"}});
-  auto bob = browser();
-  const Reply page = confirm_page(bob, s, "bob");
-  EXPECT_EQ(page.status, 403);
-  EXPECT_TRUE(page.has("bob may not use payroll from there")) << page.body;
-  EXPECT_FALSE(page.has("value=\"confirm\""));
-}
-
-TEST_F(LoginTest, TheSecondFactorIsAskedForFirstAndItsTimeIsInherited) {
-  const std::string secret = add_vault();
-  start();
-  const Started s = begin(kBobPc, {{"resource", "vault"}});
-  auto alice = browser();
-  const Reply page = confirm_page(alice, s);
-  EXPECT_TRUE(page.has("One more step to reach vault")) << page.body;
-  EXPECT_FALSE(page.has("value=\"confirm\""));
-  ahead_ms = 120'000;
-  const Reply stepped = alice.post(
-      "/step-up",
-      {{"token", page.field("token")}, {"login", page.field("login")}, {"code", *otp_code(secret, now())}});
-  ASSERT_EQ(stepped.status, 303) << stepped.body;
-  EXPECT_EQ(stepped.header("location"), s.path);
-  ahead_ms = 240'000;
-  ASSERT_EQ(answer(alice, s, alice.get(s.path)).status, 200);
-  EXPECT_EQ(poll(s)["verdict"], "allow");
-  const Presence here = *there(kAliceMac), machine_has = *there();
-  EXPECT_LT(here.signed_in, *here.second_factor);
-  EXPECT_EQ(machine_has.signed_in, here.signed_in);
-  EXPECT_EQ(machine_has.second_factor, here.second_factor);
-  const auto way = way_of(
-      db(), find_device(db(), "bob-pc").ok() ? find_device(db(), "bob-pc")->id : DeviceId(2), machine_has);
-  EXPECT_EQ((*way)->methods, "pwd otp");
-}
-
-TEST_F(LoginTest, OnlyWhatThisBrowserHasShownIsHandedOn) {
-  const std::string secret = add_vault();
-  start();
-  auto alice = browser(), thief = browser();
-  ASSERT_EQ(alice.sign_in(alice.get("/"), "alice", kPassword).status, 303);
-  const Reply asked = alice.get("/step-up");
-  ASSERT_EQ(
-      alice.post("/step-up", {{"token", asked.field("token")}, {"code", *otp_code(secret, now())}}).status,
-      303);
-  const Started s = begin(kBobPc, {{"resource", "vault"}});
-  EXPECT_TRUE(confirm_page(thief, s).has("One more step to reach vault")) << "she showed it, in her browser";
-  const Started all = begin(kBobPc);
-  ASSERT_EQ(answer(thief, all, thief.get(all.path)).status, 200) << "a password is enough for the rest";
-  EXPECT_FALSE(there()->second_factor.has_value()) << "and the factor is not handed on with it";
-  const Reply page = alice.get(s.path);
-  ASSERT_TRUE(page.has("value=\"confirm\"")) << page.body;
-  ASSERT_EQ(answer(alice, s, page).status, 200);
-  EXPECT_EQ(poll(s)["verdict"], "allow");
 }
 
 TEST_F(LoginTest, SharedDevicesKeepPeopleApart) {
@@ -420,17 +167,6 @@ TEST_F(LoginTest, DevicesThatMayNotSignInMayNotAskEither) {
   EXPECT_EQ(json_of(machine(kFarAway, "/login/start"))["error"], "access_denied");
 }
 
-TEST_F(LoginTest, WhoseSessionHasEndedConfirmsNothing) {
-  start();
-  const Started s = begin();
-  auto alice = browser();
-  const Reply page = confirm_page(alice, s);
-  ASSERT_TRUE(end_sessions(db(), find_user(db(), "alice")->id, std::nullopt, now()).ok());
-  EXPECT_TRUE(answer(alice, s, page).has("Sign in first"));
-  EXPECT_EQ(poll(s)["error"], "authorization_pending");
-  EXPECT_FALSE(there());
-}
-
 TEST_F(LoginTest, WhatIsConfirmedSurvivesARestartAndSoDoesWhatWaits) {
   start();
   const Started s = begin(kBobPc, {{"resource", "payroll"}});
@@ -446,42 +182,6 @@ TEST_F(LoginTest, WhatIsConfirmedSurvivesARestartAndSoDoesWhatWaits) {
   ASSERT_EQ(answer(again, s, stale).status, 200);
   stop();
   start();
-  EXPECT_EQ(poll(s)["user"], "alice");
-}
-
-TEST_F(LoginTest, WrongCodesAreThrottledWhereTheyComeFromAndNowhereElse) {
-  start();
-  const Started s = begin();
-  auto mallory = browser(kFarAway);
-  int found = 0, throttled = 0;
-  for (int i = 0; i < 200; ++i) {
-    const Reply reply = mallory.get("/l/" + std::string(7, 'Z') + "0123456789"[i % 10]);
-    found += reply.status == 404;
-    throttled += reply.status == 429;
-    EXPECT_EQ(reply.status == 429, !reply.header("retry-after").empty());
-  }
-  EXPECT_EQ(found, 10);
-  EXPECT_EQ(throttled, 190);
-  EXPECT_EQ(mallory.get(s.path).status, 429) << "not even the right one";
-  EXPECT_EQ(mallory.get("/").status, 200) << "but signing in is another matter";
-  // The code's forms are no way around it.
-  EXPECT_EQ(mallory.post("/sign-in", {{"login", s.path.substr(3)}}).status, 429);
-  auto alice = browser();
-  EXPECT_TRUE(confirm_page(alice, s).has("value=\"confirm\""));
-  stop();
-  EXPECT_EQ(events("login.throttled"), 1U) << "once, not 190 times";
-}
-
-TEST_F(LoginTest, WrongCodesFromManyPlacesKeepNobodyOut) {
-  start();
-  const Started s = begin();
-  for (int i = 0; i < 200; ++i) {
-    const std::string from = "127.0.1." + std::to_string(i + 1);
-    auto guesser = browser(from.c_str());
-    ASSERT_EQ(guesser.get("/l/ZZZZZZZ" + std::to_string(i % 10)).status, 404) << i;
-  }
-  auto alice = browser();
-  EXPECT_EQ(answer(alice, s, confirm_page(alice, s)).status, 200);
   EXPECT_EQ(poll(s)["user"], "alice");
 }
 
@@ -532,22 +232,6 @@ TEST_F(LoginTest, NoPageOfAnotherSiteStartsOne) {
   EXPECT_EQ(**db().integer("SELECT count(*) FROM login"), 0);
 }
 
-TEST_F(LoginTest, TheCodeCanBeTyped) {
-  start();
-  const Started s = begin();
-  auto alice = browser();
-  EXPECT_EQ(alice.get("/login?code=" + lower(s.user_code)).header("location"), s.path);
-  EXPECT_EQ(alice.get("/login?code=%20" + s.path.substr(3) + "+").header("location"), s.path);
-  for (const char* wrong : {"ABC", "%0d%0aLocation:x", "ABCDEFG%2f", "UUUUUUUU"}) {
-    const Reply page = alice.get(std::string("/login?code=") + wrong);
-    EXPECT_EQ(page.status, 400) << wrong;
-    EXPECT_TRUE(page.has("aria-describedby=\"error\""));
-  }
-  EXPECT_EQ(alice.get("/login?code=1&code=2").status, 400);
-  EXPECT_EQ(alice.get("/l/").status, 404);
-  EXPECT_EQ(alice.get("/l/ABCDEFGH").status, 404);
-}
-
 TEST_F(LoginTest, CurlPrintsTheCodeAndWaits) {
   start();
   Wire wire(port, kBobPc);
@@ -587,25 +271,6 @@ TEST_F(LoginTest, WhoLeavesWithdrawsIt) {
   const auto waiting = [&] { return **db().integer("SELECT count(*) FROM login WHERE state = 'open'"); };
   for (int i = 0; i < 500 && waiting() > 0; ++i) usleep(10'000);  // the row comes first, then the commit
   EXPECT_EQ(waiting(), 0);
-}
-
-TEST_F(LoginTest, ProgramsCanAnswerToo) {
-  start();
-  const Started s = begin(kBobPc, {{"resource", "payroll"}});
-  auto alice = browser();
-  alice.accept = "application/json";
-  Json page = json_of(alice.get(s.path));
-  EXPECT_EQ(page["signed_in"], false);
-  page = json_of(alice.post("/sign-in", {{"token", page["token"].get<std::string>()},
-                                         {"login", s.path.substr(3)},
-                                         {"name", "alice"},
-                                         {"password", kPassword}}));
-  EXPECT_EQ(page["login"]["resource"], "payroll") << page.dump();
-  EXPECT_EQ(page["login"]["code"], s.user_code);
-  const Json done =
-      json_of(alice.post(s.path, {{"token", page["token"].get<std::string>()}, {"answer", "confirm"}}));
-  EXPECT_EQ(done["answer"], "confirm") << done.dump();
-  EXPECT_EQ(poll(s)["signed_in"], true);
 }
 
 }  // namespace
