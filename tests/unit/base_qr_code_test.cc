@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/qr_code.h"
+#include "qr_reader.h"
 
 namespace nightlatch {
 namespace {
@@ -23,6 +24,18 @@ TEST(QrCode, AnSvgStandsAlone) {
   ASSERT_TRUE(svg.ok());
   EXPECT_TRUE(svg->starts_with("<svg ") && svg->ends_with("</svg>"));
   EXPECT_EQ(svg->find("otpauth"), std::string::npos);
+}
+
+// As long as what is drawn here can be: a link, and an authenticator's address.
+TEST(QrCode, ACameraReadsWhatWasDrawn) {
+  const std::string texts[] = {
+      "https://gate.office.example/l/7K4T9Q2M", "https://[fd00::1]:8443/l/7K4T9Q2M",
+      "otpauth://totp/gate.office.example:ann%2Bx%40y?secret=MZXW6YTBOIMZXW6YTBOIMZXW6YTBOIMZ&issuer=gate"};
+  for (const std::string& text : texts) {
+    EXPECT_EQ(read_terminal_qr(*qr_text(text, true)), text) << "dark on white";
+    EXPECT_EQ(read_terminal_qr(*qr_text(text, false)), text) << "light on a dark terminal";
+    EXPECT_EQ(read_svg_qr(*qr_svg(text)), text);
+  }
 }
 
 TEST(QrCode, WhatIsTooLongIsRefused) { EXPECT_FALSE(qr_svg(std::string(5000, 'x')).ok()); }

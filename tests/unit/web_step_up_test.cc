@@ -1,6 +1,7 @@
 // Second factors on the portal: asked for only where a policy does, shown once, looked after by their users.
 #include "auth/otp.h"
 #include "auth/second_factor.h"
+#include "qr_reader.h"
 #include "store/factors.h"
 #include "web_fixture.h"
 
@@ -168,6 +169,8 @@ TEST_F(StepUpTest, SettingUpAnAuthenticatorIsAStepUp) {
   EXPECT_TRUE(setup.has("<svg "));
   const auto secret = from_base32(setup.field("secret"));
   ASSERT_TRUE(secret && secret->size() == 20) << setup.body;
+  EXPECT_EQ(read_svg_qr(setup.body),
+            "otpauth://totp/gate.test:alice?secret=" + setup.field("secret") + "&issuer=gate.test");
   const auto confirm = [&](const Reply& page, const std::string& key, const std::string& code) {
     return alice.post("/me/factors/otp/confirm",
                       {{"token", page.field("token")}, {"secret", key}, {"code", code}});
