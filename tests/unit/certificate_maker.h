@@ -6,6 +6,7 @@
 #include <openssl/x509v3.h>
 
 #include <cstdio>
+#include <cstdlib>
 #include <string>
 
 namespace nightlatch {
@@ -29,9 +30,11 @@ inline void write_certificate(const std::string& certificate, const std::string&
   X509_EXTENSION_free(san);
   X509_sign(x, pair, EVP_sha256());
   std::FILE* f = std::fopen(certificate.c_str(), "we");
+  if (f == nullptr) std::abort();
   PEM_write_X509(f, x);
   std::fclose(f);
   f = std::fopen(key.c_str(), "we");
+  if (f == nullptr) std::abort();
   PEM_write_PrivateKey(f, pair, nullptr, nullptr, 0, nullptr, nullptr);
   std::fclose(f);
   X509_free(x);
