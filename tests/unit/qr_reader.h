@@ -2,6 +2,7 @@
 // codes (zxing-cpp) decodes. For tests only.
 #pragma once
 
+#define ZX_USE_UTF8 1  // else version 1.4 has something to say
 #include <ZXing/ReadBarcode.h>
 #include <gtest/gtest.h>
 
@@ -36,8 +37,9 @@ inline std::string read_qr(const QrModules& rows) {
     for (std::size_t x = 0; x < width; ++x)
       image[y * width + x] = rows[y / kPixels].at(x / kPixels) ? 0 : 255;
   }
-  const auto found = ZXing::ReadBarcode(
-      {image.data(), static_cast<int>(width), static_cast<int>(height), ZXing::ImageFormat::Lum});
+  const ZXing::ImageView picture(image.data(), static_cast<int>(width), static_cast<int>(height),
+                                 ZXing::ImageFormat::Lum);
+  const auto found = ZXing::ReadBarcode(picture);
   if (!found.isValid()) return {};
   const auto& bytes = found.bytes();
   return {bytes.begin(), bytes.end()};
