@@ -163,19 +163,28 @@ def test_no_session_is_resumed(office, version):
     pair = own(office)
     office.serve()
     (office.folder / "office-ca.pem").write_text(office.ca())
-    kept = office.folder / "session"
-    where = ("openssl", "s_client", "-connect", f"{office.GATE[4]}:{MTLS}", "-servername", office.PORTAL, version, "-CAfile",
-             str(office.folder / "office-ca.pem"), "-ign_eof")
-    ask = f"POST /enrol HTTP/1.1\r\nHost: {office.PORTAL}\r\nContent-Length: 0\r\n\r\n"
-    first = office.bob.ns.run(*where, "-cert", pair[0], "-key", pair[1], "-sess_out", str(kept), input=ask, check=False)
-    assert '"device":"nas"' in first.stdout.replace(" ", ""), first.stdout[-800:]
-    assert "TLS session ticket:" not in first.stdout
-    if kept.exists():  # what a client keeps is of no use, neither with the certificate nor without
-        again = office.bob.ns.run(*where, "-cert", pair[0], "-key", pair[1], "-sess_in", str(kept), input=ask, check=False)
-        assert "Reused" not in again.stdout
-        bare = office.bob.ns.run(*where, "-sess_in", str(kept), input=ask, check=False)
-        assert "200 OK" not in bare.stdout and "Reused" not in bare.stdout
-    assert office.bob.ns.run(*where[:7], "-tls1_1", "-CAfile", where[8], input=ask, check=False).returncode != 0
+    request = f"POST /enrol HTTP/1.1\r\nHost: {office.PORTAL}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+
+    def client(port: int, *more: str, at_most: str = version) -> str:
+        return office.bob.ns.run("openssl", "s_client", "-connect", f"{office.GATE[4]}:{port}", "-servername", office.PORTAL,
+                                 at_most, "-CAfile", str(office.folder / "office-ca.pem"), "-ign_eof", *more, input=request,
+                                 check=False).stdout
+    with_pair = ("-cert", pair[0], "-key", pair[1])
+    kept, of_the_other = office.folder / "session", office.folder / "other"
+    # This client keeps what it is given, and offers it: at the portal's other port, where nobody needs a certificate, it is
+    # taken.
+    assert "New, TLSv1" in client(443, "-sess_out", str(of_the_other))
+    assert "Reused, TLSv1" in client(443, "-sess_in", str(of_the_other))
+    # Here it is given nothing that it could offer.
+    first = client(MTLS, *with_pair, "-sess_out", str(kept))
+    assert "New, TLSv1" in first and '"device":"nas"' in first.replace(" ", ""), first[-800:]
+    assert "TLS session ticket:" not in first and not kept.exists(), "neither a ticket nor a session's number"
+    # And what it was given there is of no use here, neither with the certificate nor without.
+    again = client(MTLS, *with_pair, "-sess_in", str(of_the_other))
+    assert "New, TLSv1" in again and '"device":"nas"' in again.replace(" ", ""), again[-800:]
+    bare = client(MTLS, "-sess_in", str(of_the_other))
+    assert "200 OK" not in bare and "Reused" not in bare, bare[-800:]
+    assert "New, (NONE)" in client(MTLS, *with_pair, at_most="-tls1_1")
 
 
 def test_a_given_ca_good_expired_foreign_and_revoked(office):
