@@ -103,28 +103,45 @@ def test_passwords_from_many_addresses(many):
     assert guess(last, "alice", office.PASSWORD["alice"]) in (302, 303)
 
 
-def test_codes(many):
+def codes(browser, typed: list[str]) -> list[int]:
+    return [browser.post("/step-up", {**form(browser.get("/step-up").body, "/step-up"), "code": c}).status for c in typed]
+
+
+def wrong_codes(secret: str) -> list[str]:
+    return [f"{(int(code(secret)) + n) % 1_000_000:06}" for n in range(7, 7 + GUESSES)]
+
+
+def at(office, number: int) -> Elsewhere:
+    """A place where alice has not been, and whoever guesses at her codes has her password."""
+    elsewhere = Elsewhere(office.bob, f"10.99.0.{number}")
+    assert guess(elsewhere, "alice", office.PASSWORD["alice"]) in (302, 303), "the password is another matter"
+    return elsewhere
+
+
+def test_codes_from_one_address(many):
     office = many
     secret = secret_of(office.json("user", "factor", "alice", "--add", "otp")["otp_uri"])
+    guesser = at(office, 100)
+    seen = codes(guesser, wrong_codes(secret))
+    assert seen[:PAIR] == [403] * PAIR and set(seen[PAIR:]) == {429}, seen
+    assert codes(guesser, [code(secret)]) == [429], "the right one neither, from here"
+    assert office.query("SELECT count(*) FROM presence WHERE second_factor_ms IS NOT NULL") == [(0,)]
+    assert codes(at(office, 101), [code(secret)])[0] in (302, 303), "but from elsewhere, where she has never been"
+    assert office.query("SELECT count(*) FROM presence WHERE second_factor_ms IS NOT NULL") == [(1,)]
+    office.logged(lambda r: r["event"] == "step_up" and r.get("user") == "alice" and "10.99.0.101" in json.dumps(r))
 
-    def codes(browser, typed) -> list[int]:
-        return [browser.post("/step-up", {**form(browser.get("/step-up").body, "/step-up"), "code": c}).status for c in typed]
 
+def test_codes_from_many_addresses(many):
+    office = many
+    secret = secret_of(office.json("user", "factor", "alice", "--add", "otp")["otp_uri"])
     home = office.alice.sign_in("alice")
     assert codes(home, [code(secret)])[0] in (302, 303)
-    wrong = [f"{(int(code(secret)) + n) % 1_000_000:06}" for n in range(7, 7 + GUESSES)]
-
-    def at(number: int) -> Elsewhere:
-        elsewhere = Elsewhere(office.bob, f"10.99.0.{number}")
-        assert guess(elsewhere, "alice", office.PASSWORD["alice"]) in (302, 303), "the password is another matter"
-        return elsewhere
-    seen = codes(at(100), wrong)
-    assert seen[:PAIR] == [403] * PAIR and set(seen[PAIR:]) == {429}, seen
-    # From many: fifty in an hour count altogether, and then none is taken from a place that is new.
+    wrong = wrong_codes(secret)
+    # Fifty in an hour count altogether, and then none is taken from a place that is new.
     for number in range(1, GUESSES // PAIR + 1):
-        seen = codes(at(number), wrong[:PAIR])
-        assert seen == ([403] if number < 10 else [429]) * PAIR, (number, seen)
-    assert codes(at(101), [code(secret, 1)]) == [429]
+        seen = codes(at(office, number), wrong[:PAIR])
+        assert seen == ([403] if number <= 10 else [429]) * PAIR, (number, seen)
+    assert codes(at(office, 101), [code(secret, 1)]) == [429]
     assert office.query("SELECT count(*) FROM presence WHERE second_factor_ms IS NOT NULL") == [(1,)], "her own, of before"
     # Where she was right before, she is still let in.
     office.execute("UPDATE presence SET second_factor_ms = NULL")
@@ -144,11 +161,12 @@ def test_codes_of_logins(many):
     seen = tries(office.alice.browser(), GUESSES, 0)
     assert seen == [404] * 10 + [429] * (GUESSES - 10), seen
     assert office.alice.browser().get(right).status == 429, "the right one neither, from here"
+    assert Elsewhere(office.bob, "10.99.0.101").get(right).status == 200, "but from elsewhere"
     seen = [tries(Elsewhere(office.bob, f"10.99.0.{n % 100 + 1}"), 1, 1000 + n)[0] for n in range(GUESSES)]
     assert set(seen) == {404}, "two from each address: nobody is stopped"
     browser = office.bob.sign_in("bob")
     page = browser.get(right)
-    assert page.status == 200 and "Confirm" in page.body, "but from elsewhere"
+    assert page.status == 200 and "Confirm" in page.body, "and it still is"
     assert len(office.logged(lambda r: r["event"] == "login.throttled")) == 1
 
 
