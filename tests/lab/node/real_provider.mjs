@@ -12,13 +12,16 @@ import { pathToFileURL } from 'node:url';
 const require = createRequire(new URL('../../web/run', import.meta.url));
 const { default: Provider, interactionPolicy } = await import(pathToFileURL(require.resolve('oidc-provider')));
 const [issuer, address, cert, key, portal] = process.argv.slice(2);
+const kept = `${key}.signing`; // whoever starts it again finds its keys as they were
 let number = 0;
 let lenient = false;
 let secretComes = 'client_secret_basic';
 
 function make() {
   number += 1;
-  const { privateKey } = crypto.generateKeyPairSync('rsa', { modulusLength: 2048 });
+  const privateKey = number === 1 && fs.existsSync(kept) ? crypto.createPrivateKey(fs.readFileSync(kept))
+    : crypto.generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey;
+  if (number === 1) fs.writeFileSync(kept, privateKey.export({ type: 'pkcs8', format: 'pem' }));
   const { prompts } = interactionPolicy.base ? { prompts: interactionPolicy.base() } : {};
   const login = prompts.get('login');
   if (lenient) login.checks.remove('max_age');

@@ -11,7 +11,14 @@ const readline = require('node:readline');
 const [issuer, address, certFile, keyFile] = process.argv.slice(2);
 const rsa = (bits) => crypto.generateKeyPairSync('rsa', { modulusLength: bits });
 const ec = (curve) => crypto.generateKeyPairSync('ec', { namedCurve: curve });
-const keys = { main: rsa(2048), weak: rsa(1024), other: rsa(2048), p256: ec('P-256'), otherec: ec('P-256') };
+const make = { main: () => rsa(2048), weak: () => rsa(1024), other: () => rsa(2048), p256: () => ec('P-256'), otherec: () => ec('P-256') };
+// Whoever starts it again finds its keys as they were.
+const kept = (name) => `${keyFile}.${new URL(issuer).host}.${name}`;
+const keys = Object.fromEntries(Object.entries(make).map(([name, pair]) => {
+  if (!fs.existsSync(kept(name))) fs.writeFileSync(kept(name), pair().privateKey.export({ type: 'pkcs8', format: 'pem' }));
+  const privateKey = crypto.createPrivateKey(fs.readFileSync(kept(name)));
+  return [name, { privateKey, publicKey: crypto.createPublicKey(privateKey) }];
+}));
 const published = ['main', 'weak', 'p256'];
 const jwk = (kid) => ({ ...keys[kid].publicKey.export({ format: 'jwk' }), kid, use: 'sig' });
 const b64 = (data) => Buffer.from(data).toString('base64url');
