@@ -1,5 +1,6 @@
 """Machines: service tokens in a connection and at the portal, what each setting of `enrol` makes of them, and policies
 that ask for machines. Real requests; bob's laptop stands for the NAS. Client certificates are in test_certificates.py."""
+import datetime
 import json
 import os
 import time
@@ -81,6 +82,31 @@ def test_a_token_in_the_connection(office, way):
     assert alice and office.gate.stop() == 0
     assert office.json("token", "list")[0]["last_used"] is not None
     assert secret not in office.cli("log", "--json").stdout + office.gate.text
+
+
+def test_the_last_use_is_told_while_the_gate_runs(office):
+    """Whatever carries it, and whoever's it is: written by the housekeeper's next round."""
+    secret = machines(office)
+    office.bob.sign_in("alice")
+    spare = office.json("token", "add", "--device", "nas", "--name", "spare")
+    sent = {"nas-1": ("socks", f"nas:{secret}", office.NEWS[4]), "spare": ("tunnel", f"nas:{spare['secret']}", office.NEWS[4])}
+    office.cli("policy", "add", "spare", "--resource", "backup", "--token", "spare")
+    persons = office.json("token", "add", "--user", "alice")
+    sent[persons["name"]] = ("proxy", f"alice:{persons['secret']}", office.WIKI[4])
+    unused = office.json("token", "add", "--user", "bob")["name"]
+
+    def last_used() -> dict[str, str | None]:
+        return {row["name"]: row["last_used"] for row in office.json("token", "list")}
+    assert set(last_used().values()) == {None}
+    running, began = office.gate.roles(), time.time()
+    for way in sent.values():
+        assert by_proxy(office, office.bob, *way) == 200, way
+    ended = time.time()
+    told = until(lambda: (found := last_used()) and all(found[name] for name in sent) and found, 65, "a round of 30 s")
+    assert told.pop(unused) is None
+    for name, at in told.items():
+        assert began - 1 <= datetime.datetime.fromisoformat(at).timestamp() <= ended, (name, at)
+    assert office.gate.roles() == running, "nothing was stopped for it"
 
 
 def test_an_unlimited_token_passes_no_policy_for_persons(office):
