@@ -66,7 +66,7 @@ def test_what_it_confirms_is_as_old_as_at_the_provider(office, corp):
     assert "is signed in" in answer(phone, path, page).body
     end = polls(office, terminal)
     assert (end["signed_in"], end["user"], end["resource"], end["verdict"]) == (True, "alice", "wiki", "allow"), end
-    assert abs(age(end["signed_in_at"]) - 20 * MINUTES) < 5, end
+    assert abs(age(end["signed_in_at"]) - 20 * MINUTES) < 30, end
     assert office.query("SELECT provider, methods FROM sign_in") == [("corp", "pwd")] * 2
     ages = office.query("SELECT signed_in_ms FROM presence")
     assert len(ages) == 2 and ages[0] == ages[1], "neither older nor younger than on the telephone"
@@ -97,7 +97,7 @@ def test_too_old_a_sign_in_there_confirms_nothing(office, corp):
     assert (sent["max_age"], back.status) == (str(10 * MINUTES), 200), (sent, back)
     assert "is signed in" in answer(phone, path, phone.get(path)).body
     end = polls(office, terminal)
-    assert end["verdict"] == "allow" and abs(age(end["signed_in_at"]) - 2 * MINUTES) < 5, end
+    assert end["verdict"] == "allow" and abs(age(end["signed_in_at"]) - 2 * MINUTES) < 30, end
     flow = office.alice.flow(office.PAYROLL[4], office.ECHO)
     left = office.deadline(office.alice, office.PAYROLL[4], office.ECHO) - time.time()
     assert 7 * MINUTES < left <= 8 * MINUTES, left
