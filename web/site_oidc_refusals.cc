@@ -140,7 +140,11 @@ void Site::oidc_refuse(const VisitPtr& v, const Provider& provider, const Onward
   page.status = 403;
   page.tone = MessagePage::Tone::bad;
   page.facts = {{"reason", fault.reason}, {"provider", provider.name}};
-  page.links = {{onward.hold.empty() ? "/" : "/k/" + onward.hold, "Back to the sign-in page"}};
+  const std::string login = normal_code(onward.login);
+  const std::string back = !onward.hold.empty()   ? "/k/" + onward.hold
+                           : is_login_code(login) ? "/l/" + login
+                                                  : "/";
+  page.links = {{back, "Back to the sign-in page"}};
   if (fault.no_answer()) {
     page.status = 503;
     page.heading = "Cannot verify who you are";

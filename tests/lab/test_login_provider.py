@@ -108,6 +108,19 @@ def test_too_old_a_sign_in_there_confirms_nothing(office, corp):
     assert office.query("SELECT count(*) FROM presence") == [(0,)]
 
 
+def test_who_is_refused_is_led_back_to_the_code(office, corp):
+    terminal, path = asks(office, "wiki")
+    phone = Browser(office.bob)
+    sent = begin(office, phone, path=path)
+    corp.tell(nonce=sent["nonce"], at={"/token": 500})
+    page = phone.get(f"/oidc/corp/callback?code=c1&iss={oidc.ISSUER}&state={sent['state']}")
+    assert page.status == 503 and f'href="{path}"' in page.body, page
+    assert polls(office, terminal)["error"] == "authorization_pending", "the terminal waits on"
+    assert by_corp(office, corp, phone, path)[1].status == 200
+    assert "is signed in" in answer(phone, path, phone.get(path)).body
+    assert polls(office, terminal)["verdict"] == "allow"
+
+
 def test_a_second_factor_that_the_provider_has_seen(office, corp):
     office.cli("policy", "remove", "payroll")
     office.cli("policy", "add", "payroll", "--resource", "payroll", "--user", "alice", "--session", "8h", "--mfa", "10m")
