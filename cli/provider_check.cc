@@ -13,6 +13,7 @@
 #include "cli/goal.h"
 #include "cli/output.h"
 #include "net/loop.h"
+#include "policy/decide.h"
 #include "store/access.h"
 #include "store/host_addresses.h"
 #include "store/office_store.h"
@@ -36,21 +37,15 @@ std::vector<ClosedPlace> closed_places(const Office& office, const std::string& 
                                        const std::vector<ProviderPlace>& places) {
   std::vector<ClosedPlace> closed;
   for (const ProviderPlace& p : places) {
-    const auto [reach, resource] = office.standing_of(p);
-    const std::string at = fmt::format("{} ({})", p.host, Endpoint{p.address, p.port}.text());
-    const std::string cut = "whoever is not signed in cannot reach it";
-    const std::string fix =
-        fmt::format("if it belongs there: nightlatch provider inside {} --host {}", provider,
-                    p.host.find(':') == std::string::npos ? fmt::format("{}:{}", p.host, p.port)
-                                                          : fmt::format("[{}]:{}", p.host, p.port));
-    if (reach == ProviderReach::within) {
-      closed.push_back({fmt::format("{} is within the resource {}: {}", at, resource->name, cut), fix});
-    } else if (reach == ProviderReach::named) {
-      closed.push_back({fmt::format("the resource {} is about {} itself: {}", resource->name, at, cut),
-                        "take it out of the resource, or give the provider an address of its own"});
-    } else if (reach == ProviderReach::private_address && !office.data().unprotected_allowed) {
-      closed.push_back({fmt::format("{} is a private address, and unprotected = deny: {}", at, cut), fix});
+    std::string says = explain_closed(office, p);
+    if (says.empty()) continue;
+    std::string fix = "take it out of the resource, or give the provider an address of its own";
+    if (office.standing_of(p).reach != ProviderReach::named) {
+      fix = fmt::format("if it belongs there: nightlatch provider inside {} --host {}", provider,
+                        p.host.find(':') == std::string::npos ? fmt::format("{}:{}", p.host, p.port)
+                                                              : fmt::format("[{}]:{}", p.host, p.port));
     }
+    closed.push_back({std::move(says), std::move(fix)});
   }
   return closed;
 }
@@ -143,9 +138,16 @@ Result<int> run_provider_test(Context& context) {
     tested->fault =
         ProviderFault{"no_pkce", "it does not take a code challenge by S256, which every sign-in sends"};
   }
+  std::vector<ClosedPlace> closed;
+  if (tested->metadata) {
+    auto found = closed_now(*db, *provider, *tested->metadata);
+    if (!found) return found.error();
+    closed = std::move(*found);
+  }
+  const bool ok = !tested->fault && closed.empty();
   Record record;
   record.add("name", provider->name)
-      .add("ok", Record::Value(!tested->fault.has_value()))
+      .add("ok", Record::Value(ok))
       .add("issuer", provider->issuer)
       .add("redirect_uri", redirect_uri(*db, provider->name))
       .add("usable_keys", static_cast<std::int64_t>(tested->keys));
@@ -154,12 +156,6 @@ Result<int> run_provider_test(Context& context) {
         .add("token_endpoint", tested->metadata->token_endpoint)
         .add_if("userinfo_endpoint", tested->metadata->userinfo_endpoint)
         .add_if("end_session_endpoint", tested->metadata->end_session_endpoint);
-  }
-  std::vector<ClosedPlace> closed;
-  if (tested->metadata) {
-    auto found = closed_now(*db, *provider, *tested->metadata);
-    if (!found) return found.error();
-    closed = std::move(*found);
     std::vector<std::string> says;
     says.reserve(closed.size());
     for (const ClosedPlace& c : closed) says.push_back(c.says);
@@ -173,7 +169,7 @@ Result<int> run_provider_test(Context& context) {
         "the provider answers, and its keys can be used; the client's secret shows at the first sign-in");
   }
   for (const ClosedPlace& c : closed) context.say("{}; {}", c.says, c.fix);
-  return tested->fault ? 1 : 0;
+  return ok ? 0 : 1;
 }
 
 }  // namespace nightlatch::cli

@@ -117,6 +117,8 @@ inline constexpr Seconds kEveryTimeBurst{
 
 [[nodiscard]] std::string_view to_text(VerdictKind k);  // "allow", "sign_in", "step_up", "deny"
 [[nodiscard]] std::string_view to_text(Reason r);       // "no_sign_in", ...
+// Why whoever is not signed in cannot reach an OpenID provider there; empty: they can.
+[[nodiscard]] std::string explain_closed(const Office& office, const ProviderPlace& place);
 // One sentence for people: "asks for a sign-in every 8 h; your last was 9 h ago on this device".
 [[nodiscard]] std::string explain_reason(const Verdict& v);
 

@@ -2,6 +2,8 @@
 // sentence speaks of the reader only; it never tells who else a policy lets in.
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "policy/decide.h"
 
 namespace nightlatch {
@@ -142,6 +144,43 @@ std::string explain_reason(const Verdict& v) {
       return "only machines may reach it, by a token or a certificate of their own; no sign-in opens it";
   }
   return std::string(needed(v));
+}
+
+namespace {
+// The wildcard by which an address is in a resource: ", by way of *.corp.example"; else nothing.
+std::string found_by(const Office& office, const Resource& resource, const ProviderPlace& place) {
+  const auto led_there = [&](const Target& t) {
+    const auto& found = office.data().host_addresses;
+    return t.host && t.host->wildcard() && !t.host->matches(place.host) &&
+           std::any_of(found.begin(), found.end(),
+                       [&](const HostAddress& h) { return h.address == place.address && h.host == *t.host; });
+  };
+  const bool by_prefix = std::any_of(resource.targets.begin(), resource.targets.end(), [&](const Target& t) {
+    return !t.host && t.prefix.contains(place.address);
+  });
+  const auto by = std::find_if(resource.targets.begin(), resource.targets.end(), led_there);
+  if (by_prefix || by == resource.targets.end()) return {};
+  return fmt::format(", for a name under {} has led there", by->host->text());
+}
+}  // namespace
+
+std::string explain_closed(const Office& office, const ProviderPlace& place) {
+  const auto [reach, resource] = office.standing_of(place);
+  const std::string at = fmt::format("{} ({})", place.host, Endpoint{place.address, place.port}.text());
+  constexpr std::string_view cut = "whoever is not signed in cannot reach it";
+  switch (reach) {
+    case ProviderReach::within:
+      return fmt::format("{} is within the resource {}{}: {}", at, resource->name,
+                         found_by(office, *resource, place), cut);
+    case ProviderReach::named:
+      return fmt::format("the resource {} is about {} itself: {}", resource->name, at, cut);
+    case ProviderReach::private_address:
+      if (office.data().unprotected_allowed) return {};
+      return fmt::format("{} is a private address, and unprotected = deny: {}", at, cut);
+    case ProviderReach::open:
+      break;
+  }
+  return {};
 }
 
 }  // namespace nightlatch

@@ -10,7 +10,7 @@
 
 #include "base/process.h"
 #include "base/text.h"
-#include "policy/office.h"
+#include "policy/decide.h"
 #include "store/access.h"
 #include "store/office_store.h"
 
@@ -187,7 +187,7 @@ std::string join_words(const std::vector<std::string>& words) {
 
 }  // namespace
 
-Result<RulesInput> load_rules_input(Database& store) {
+Result<RulesInput> load_rules_input(Database& store, std::vector<std::string>* closed) {
   RulesInput input;
   auto office = load_office(store);
   if (!office) return office.error();
@@ -207,6 +207,11 @@ Result<RulesInput> load_rules_input(Database& store) {
   input.unprotected = office->unprotected_allowed;
   input.resolvers = office_resolvers();
   const Office told(*std::move(office));
+  if (closed != nullptr) {
+    for (const ProviderPlace& p : told.data().providers) {
+      if (std::string why = explain_closed(told, p); !why.empty()) closed->push_back(std::move(why));
+    }
+  }
   for (const ProviderPlace& p : told.open_providers()) input.providers.push_back({p.address, p.port});
   input.providers.erase(std::unique(input.providers.begin(), input.providers.end()), input.providers.end());
   auto lan = get_setting(store, "lan");

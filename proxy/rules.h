@@ -30,7 +30,9 @@ struct RulesInput {
   std::vector<Endpoint> providers;   // OpenID providers, over TCP: likewise
   bool operator==(const RulesInput&) const = default;
 };
-[[nodiscard]] Result<RulesInput> load_rules_input(Database& store);
+// Into `closed`, if given: where a provider is not reachable before anybody is signed in, and why.
+[[nodiscard]] Result<RulesInput> load_rules_input(Database& store,
+                                                  std::vector<std::string>* closed = nullptr);
 
 struct RuleStep {
   std::vector<std::string> argv;

@@ -1,5 +1,8 @@
 #include "proxy/rules_keeper.h"
 
+#include <algorithm>
+#include <utility>
+
 #include "base/log.h"
 #include "store/office_store.h"
 
@@ -25,8 +28,10 @@ Status RulesKeeper::install() {
   db_.emplace(std::move(*db));
   auto version = office_version(*db_);
   if (!version) return version.error();
-  auto input = load_rules_input(*db_);
+  std::vector<std::string> closed;
+  auto input = load_rules_input(*db_, &closed);
   if (!input) return input.error();
+  warn_of(std::move(closed));
   NL_TRY(install_for(*input));
   version_ = *version;
   return Done{};
@@ -46,6 +51,15 @@ Status RulesKeeper::install_for(const RulesInput& input) {
 
 void RulesKeeper::start() {
   thread_ = std::thread([this] { loop(); });
+}
+
+// Nobody could sign in by way of such a provider, and only whoever tries would notice.
+void RulesKeeper::warn_of(std::vector<std::string> closed) {
+  for (const std::string& why : closed) {
+    if (std::find(closed_.begin(), closed_.end(), why) == closed_.end())
+      log_warning("an OpenID provider: {}; 'nightlatch doctor' says what to do", why);
+  }
+  closed_ = std::move(closed);
 }
 
 void RulesKeeper::note(const char* event, const std::string& detail) {
@@ -70,9 +84,11 @@ void RulesKeeper::loop() {
 void RulesKeeper::look() {
   auto version = office_version(*db_);
   if (version && *version != version_) {
-    auto input = load_rules_input(*db_);
+    std::vector<std::string> closed;
+    auto input = load_rules_input(*db_, &closed);
     if (!input) return;  // the workers say so, and pass nothing
     version_ = *version;
+    warn_of(std::move(closed));
     if (*input != input_) {
       if (const Status done = install_for(*input); !done) {
         log_error("rules: {}", done.error().message);

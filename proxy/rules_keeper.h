@@ -1,6 +1,7 @@
 // RulesKeeper: a thread that keeps the kernel's rules as they should be while the gate runs. It installs
 // them, follows changes of resources and of `lan`, notices rules that vanished, restores them and says so in
-// the audit log. Stopping leaves the rules: stopping never opens anything.
+// the audit log; and says where an OpenID provider is not reached. Stopping leaves the rules: stopping never
+// opens anything.
 #pragma once
 
 #include <atomic>
@@ -27,13 +28,15 @@ class RulesKeeper {
   void loop();
   void look();
   [[nodiscard]] Status install_for(const RulesInput& input);
+  void warn_of(std::vector<std::string> closed);
   void note(const char* event, const std::string& detail);
 
   std::string path_;
   AuditWriter& audit_;
   std::optional<Database> db_;
   RulesInput input_;
-  std::string print_;  // the fingerprint after the last install
+  std::string print_;                // the fingerprint after the last install
+  std::vector<std::string> closed_;  // where providers are not reached: said already
   std::int64_t version_ = -1;
   Millis since_checked_{0};
   std::atomic<bool> standing_{false};

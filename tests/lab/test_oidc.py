@@ -239,7 +239,9 @@ def test_a_provider_within_the_office_is_reached_when_an_admin_has_said_so(offic
     corp = oidc.start(office, "real_provider.mjs", before=intranet)
     reaches = reaching(office, corp)
     place = f"{oidc.HOST} ({corp.address}:443) is within the resource intranet: whoever is not signed in cannot reach it"
-    until(lambda: office.json("provider", "test", "corp")["closed_places"] == [place], 10)
+    until(lambda: office.json("provider", "test", "corp", expect=None)["closed_places"] == [place], 10)
+    assert office.json("provider", "test", "corp", expect=1)["ok"] is False
+    office.gates[-1].wait_line(re.escape(f"an OpenID provider: {place}; "))
     assert office.explain(office.alice, corp.address, 443)["verdict"] == "sign_in"
     assert not reaches()
     told = [check for check in office.json("doctor", expect=None) if check["check"] == "providers"]

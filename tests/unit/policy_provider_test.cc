@@ -99,6 +99,32 @@ TEST(ProviderPlace, SaysWhyItIsNotReached) {
   EXPECT_EQ(standing("", false, "10.0.0.9"), private_address);
 }
 
+TEST(ProviderPlace, SaysSoInWords) {
+  const auto words = [](OfficeData d) {
+    const Office office(std::move(d));
+    return explain_closed(office, office.data().providers.front());
+  };
+  const std::string cut = ": whoever is not signed in cannot reach it";
+  EXPECT_EQ(words(data("", false, "203.0.113.9")), "");
+  EXPECT_EQ(words(data("203.0.113.0/24:443/tcp", false, "203.0.113.9")),
+            "id.corp.example (203.0.113.9:443) is within the resource r" + cut);
+  EXPECT_EQ(words(data("*.corp.example:443/tcp", false, "203.0.113.9")),
+            "id.corp.example (203.0.113.9:443) is within the resource r" + cut);
+  EXPECT_EQ(words(data("10.0.0.9:443/tcp")),
+            "the resource r is about id.corp.example (10.0.0.9:443) itself" + cut);
+  EXPECT_EQ(words(data("", false)),
+            "id.corp.example (10.0.0.9:443) is a private address, and unprotected = deny" + cut);
+  OfficeData allowed = data("", false);
+  allowed.unprotected_allowed = true;
+  EXPECT_EQ(words(allowed), "") << "then everything that is in no resource is reached";
+  OfficeData led = data("*.cdn.example:443/tcp", false, "203.0.113.9");
+  led.host_addresses = {{*HostPattern::parse("*.cdn.example", "host"), *IpAddress::parse("203.0.113.9")}};
+  EXPECT_EQ(words(led),
+            "id.corp.example (203.0.113.9:443) is within the resource r, for a name under *.cdn.example has "
+            "led there" +
+                cut);
+}
+
 TEST(ProviderPlace, AResourceAboutThatVeryServerCounts) {
   EXPECT_EQ(verdict(data("10.0.0.9:443/tcp"), "10.0.0.9"), "sign_in no_sign_in");
   EXPECT_EQ(verdict(data("10.0.0.9:400-500/tcp"), "10.0.0.9"), "sign_in no_sign_in");
