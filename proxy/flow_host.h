@@ -89,7 +89,9 @@ class FlowHost {
   virtual void ask_hold(const std::string& flow, HoldRequest request) = 0;  // that flow's on_hold() gets it
   virtual void used(TokenId token) = 0;                                     // sent by a client, and good
   virtual bool log_refusal(const std::string& key) = 0;  // false: the same was logged a moment ago
-  virtual std::uint64_t most_refusing() = 0;             // refused flows never crowd out allowed ones
+  // How long the refusal of a wrong credential from there is to wait; counts it.
+  virtual Millis delay_of_wrong(const IpAddress& source) = 0;
+  virtual std::uint64_t most_refusing() = 0;  // refused flows never crowd out allowed ones
   // At most so many of one kind and owner at a time; false: it has them already. To be given back.
   virtual bool take_share(const std::string& key, std::size_t most) = 0;
   virtual void give_share(const std::string& key) = 0;

@@ -71,7 +71,7 @@ void HttpProxyClient::on_readable() {
       case ProxyRequestReader::Step::connect:
         first_ = bytes;
         if (!check_proxy_credential(host_, accepted(), reader_->request())) {
-          farewell(proxy_reply(407, kWrongCredential));
+          refuse_credential(proxy_reply(407, kWrongCredential));
           return;
         }
         locate(reader_->request().host);

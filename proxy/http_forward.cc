@@ -52,7 +52,10 @@ void HttpForward::locate() {
   asked_ = false;
   set_timer(kConnectTimeout);
   if (!check_proxy_credential(host_, accepted_, request_->request())) {
-    reply(proxy_reply(407, kWrongCredential));
+    state_ = State::slowed;
+    const Millis wait = host_.delay_of_wrong(accepted_.source.address);
+    if (wait == Millis(0)) return on_timer();
+    set_timer(wait);
     return;
   }
   const std::string& host = request_->request().host;
@@ -205,6 +208,9 @@ void HttpForward::set_deadline() {
 
 void HttpForward::on_timer() {
   switch (state_) {
+    case State::slowed:
+      reply(proxy_reply(407, kWrongCredential));
+      break;
     case State::locating:
       reply(unreachable_reply(true, false));
       break;

@@ -37,6 +37,7 @@ class HttpForward final : public LiveFlow {
   enum class State : std::uint8_t {
     reading,     // the head of the next request
     locating,    // its server's name is looked up
+    slowed,      // a wrong credential, as many before it from there: its refusal waits
     holding,     // refused: waiting for the hold's code
     connecting,  // allowed: to its server
     exchanging,  // the request goes up, the answer comes down

@@ -35,6 +35,15 @@ void Reception::ready() {
   if (state_ == State::leaving) drain();
 }
 
+void Reception::on_timer() {
+  if (state_ != State::slowed) {
+    close(state_ == State::open);
+    return;
+  }
+  state_ = State::open;
+  farewell(last_words_);
+}
+
 void Reception::locate(std::string_view host) {
   if (const auto address = address_in(host)) {
     located(*address);
@@ -98,6 +107,14 @@ bool check_credential_of(FlowHost& host, Accepted& accepted, std::string_view na
 bool Reception::say(std::string_view bytes) {
   return bytes.empty() ||
          send(fd(), bytes.data(), bytes.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(bytes.size());
+}
+
+void Reception::refuse_credential(std::string_view last_words) {
+  const Millis wait = host_.delay_of_wrong(accepted_.source.address);
+  if (wait == Millis(0)) return farewell(last_words);
+  state_ = State::slowed;
+  last_words_ = last_words;
+  host_.wheel().set(timer_, BootClock::now() + wait);
 }
 
 void Reception::farewell(std::string_view last_words) {

@@ -37,7 +37,9 @@ class Reception : public LiveFlow {
   // The connection, for a flow of another kind; this one is over.
   [[nodiscard]] Accepted release();
   void farewell(std::string_view last_words);  // then waits for the client to close
-  bool say(std::string_view bytes);            // some bytes, at once: false when the client takes none
+  // The same for who is not who they say: later, when there were many such from there.
+  void refuse_credential(std::string_view last_words);
+  bool say(std::string_view bytes);  // some bytes, at once: false when the client takes none
   void close(bool reset);
 
   [[nodiscard]] Accepted& accepted() { return accepted_; }
@@ -46,7 +48,7 @@ class Reception : public LiveFlow {
   FlowHost& host_;
 
  private:
-  enum class State : std::uint8_t { open, leaving, done };
+  enum class State : std::uint8_t { open, slowed, leaving, done };
   struct Leg final : Ready {
     Reception* reception = nullptr;
     void on_ready(bool readable, bool /*writable*/) override {
@@ -55,15 +57,17 @@ class Reception : public LiveFlow {
   };
   struct Timer final : FlowTimer {
     Reception* reception = nullptr;
-    void ring() override { reception->close(reception->state_ == State::open); }
+    void ring() override { reception->on_timer(); }
   };
   void ready();
+  void on_timer();
   void drain();
 
   Accepted accepted_;
   Leg leg_;
   Timer timer_;
   State state_ = State::open;
+  std::string last_words_;  // while it is slowed
   std::uint64_t question_ = 0;
   std::size_t thrown_away_ = 0;
 };

@@ -59,8 +59,10 @@ void SocksClient::act(SocksHandshake::Event event) {
   }
   handshake_->sent(reply.size());
   if (event == SocksHandshake::Event::credential) {
-    act(handshake_->credential(
-        check_credential_of(host_, accepted(), handshake_->user(), handshake_->password())));
+    const bool good = check_credential_of(host_, accepted(), handshake_->user(), handshake_->password());
+    const SocksHandshake::Event next = handshake_->credential(good);
+    if (good) return act(next);
+    refuse_credential(handshake_->output());
     return;
   }
   if (event != SocksHandshake::Event::request) return;

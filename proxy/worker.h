@@ -66,6 +66,9 @@ class Worker final : private FlowHost {
   void ask_hold(const std::string& flow, HoldRequest request) override;
   bool log_refusal(const std::string& key) override { return logged_.worth(key); }
   void used(TokenId token) override;
+  Millis delay_of_wrong(const IpAddress& source) override {
+    return wrong_.worth(source.text()) ? Millis(0) : Millis(1'000);
+  }
   std::uint64_t most_refusing() override { return judge_->max_flows() / 8 + 1; }
   bool take_share(const std::string& key, std::size_t most) override;
   void give_share(const std::string& key) override;
@@ -111,7 +114,9 @@ class Worker final : private FlowHost {
   std::vector<IpAddress> own_addresses_;
   std::unordered_map<std::string, std::unique_ptr<LiveFlow>> flows_;
   std::vector<std::string> again_, finished_;
-  Seldom logged_{1, Millis(5'000)};             // audit rows about the same refusal
+  Seldom logged_{1, Millis(5'000)};  // audit rows about the same refusal
+  // Nobody is shut out by what others behind the same address send: only who is wrong waits.
+  Seldom wrong_{20, Millis(600'000)};
   std::unordered_map<TokenId, BootTime> used_;  // when each was last noted
   std::unordered_map<std::string, std::size_t> shares_;
   std::mutex mailbox_mutex_;
