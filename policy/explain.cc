@@ -147,13 +147,11 @@ std::string explain_reason(const Verdict& v) {
 }
 
 namespace {
-// The wildcard by which an address is in a resource: ", by way of *.corp.example"; else nothing.
+// By which wildcard an address is in a resource, as the rest of a sentence; nothing where it is in it anyway.
 std::string found_by(const Office& office, const Resource& resource, const ProviderPlace& place) {
   const auto led_there = [&](const Target& t) {
-    const auto& found = office.data().host_addresses;
     return t.host && t.host->wildcard() && !t.host->matches(place.host) &&
-           std::any_of(found.begin(), found.end(),
-                       [&](const HostAddress& h) { return h.address == place.address && h.host == *t.host; });
+           office.has_address(*t.host, place.address);
   };
   const bool by_prefix = std::any_of(resource.targets.begin(), resource.targets.end(), [&](const Target& t) {
     return !t.host && t.prefix.contains(place.address);

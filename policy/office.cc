@@ -53,6 +53,7 @@ std::string_view text(const Digest& d) {
 
 Office::Office(OfficeData data)
     : data_(std::move(data)), prefixes_(data_.resources, data_.host_addresses), names_(data_.resources) {
+  sort_unique(data_.host_addresses);
   for (User& u : data_.users) sort_unique(u.groups);
   for (Policy& p : data_.policies) {
     sort_unique(p.users);
@@ -81,13 +82,17 @@ Office::Office(OfficeData data)
   gather_providers();
 }
 
+bool Office::has_address(const HostPattern& host, const IpAddress& address) const {
+  return std::binary_search(data_.host_addresses.begin(), data_.host_addresses.end(),
+                            HostAddress{host, address});
+}
+
 bool Office::names(const Target& target, const ProviderPlace& place) const {
   if (target.protocol != Protocol::tcp || !target.ports.contains(place.port)) return false;
   const auto is_at = [&](const IpAddress& address) {
     if (!target.host)
       return target.prefix.bits == (address.is_v4() ? 32 : 128) && target.prefix.contains(address);
-    return std::any_of(data_.host_addresses.begin(), data_.host_addresses.end(),
-                       [&](const HostAddress& h) { return h.address == address && h.host == *target.host; });
+    return has_address(*target.host, address);
   };
   if (target.host && target.host->wildcard()) return false;
   if (target.host && target.host->text() == place.host) return true;

@@ -60,6 +60,8 @@ class Office {
     return !named_ports_[0].empty() || !named_ports_[1].empty();
   }
   [[nodiscard]] bool is_named(std::string_view name) const noexcept { return names_.holds(name); }
+  // Whether that address was found for a target's host, as the target has it.
+  [[nodiscard]] bool has_address(const HostPattern& host, const IpAddress& address) const;
   // Whether a place where a provider is, or might be, is reachable before anybody is signed in; and the
   // resource that it is in.
   struct ProviderStanding {
