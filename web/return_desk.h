@@ -26,7 +26,7 @@ class ReturnDesk {
   };
   // `source` is a throttle_source() (web/site_work.h). Counts as a failure until it is good().
   [[nodiscard]] Admission admit(const std::string& source);
-  // It was a person whom the provider knows, or nothing that the provider was asked about.
+  // It was a person whom the provider knows, nothing that the provider was asked about, or it did not answer.
   void good(const std::string& source) { failures_.undone("", source); }
 
  private:

@@ -236,6 +236,7 @@ class Site {
   void oidc_callback(const VisitPtr& v, const Provider& provider);
   void oidc_wait(const VisitPtr& v, const Provider& provider);
   void oidc_exchange(const OidcReturnPtr& r, const std::string& code);
+  void oidc_no_good(const OidcReturnPtr& r, const ProviderFault& fault);
   void oidc_verify(const OidcReturnPtr& r, const std::string& id_token);
   void oidc_profile(const OidcReturnPtr& r);
   void oidc_arrive(const OidcReturnPtr& r);

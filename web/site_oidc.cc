@@ -213,8 +213,7 @@ void Site::oidc_callback(const VisitPtr& v, const Provider& provider) {
   oidc_->client->metadata(
       provider, [=, this](const std::variant<ProviderClient::MetadataPtr, ProviderFault>& known) {
         if (const auto* fault = std::get_if<ProviderFault>(&known)) {
-          if (fault->no_answer()) oidc_->returns.good(r->source);
-          return oidc_refuse(v, provider, r->onward(), *fault);
+          return oidc_no_good(r, *fault);
         }
         const ProviderMetadata& at = *std::get<ProviderClient::MetadataPtr>(known);
         // RFC 9207 section 2.4: an answer of another provider, mixed up with this one's.
@@ -230,6 +229,12 @@ void Site::oidc_callback(const VisitPtr& v, const Provider& provider) {
         }
         oidc_exchange(r, code);
       });
+}
+
+// What comes to nothing counts against who came back, unless it is the provider that does not answer.
+void Site::oidc_no_good(const OidcReturnPtr& r, const ProviderFault& fault) {
+  if (fault.no_answer()) oidc_->returns.good(r->source);
+  oidc_refuse(r->v, r->provider, r->onward(), fault);
 }
 
 // The client's secret is sealed under a key in a file: it is read where that may wait.
@@ -251,7 +256,7 @@ void Site::oidc_exchange(const OidcReturnPtr& r, const std::string& code) {
         oidc_->client->exchange(r->provider, {code, redirect_uri(r->provider), r->login.verifier, r->secret},
                                 [this, r](std::variant<TokenAnswer, ProviderFault> answer) {
                                   if (const auto* fault = std::get_if<ProviderFault>(&answer)) {
-                                    return oidc_refuse(r->v, r->provider, r->onward(), *fault);
+                                    return oidc_no_good(r, *fault);
                                   }
                                   auto& tokens = std::get<TokenAnswer>(answer);
                                   r->access_token = std::move(tokens.access_token);
@@ -264,7 +269,7 @@ void Site::oidc_exchange(const OidcReturnPtr& r, const std::string& code) {
 void Site::oidc_verify(const OidcReturnPtr& r, const std::string& id_token) {
   oidc_->client->verify(r->provider, id_token, [this, r](const std::variant<Jws, ProviderFault>& verified) {
     if (const auto* fault = std::get_if<ProviderFault>(&verified)) {
-      return oidc_refuse(r->v, r->provider, r->onward(), *fault);
+      return oidc_no_good(r, *fault);
     }
     const WallTime now = options_.now();
     const Provider& p = r->provider;
@@ -293,7 +298,7 @@ void Site::oidc_profile(const OidcReturnPtr& r) {
       r->provider, r->access_token, [this, r](const std::variant<std::string, ProviderFault>& got) {
         const auto* fault = std::get_if<ProviderFault>(&got);
         if (fault != nullptr && fault->reason != "no_userinfo") {
-          return oidc_refuse(r->v, r->provider, r->onward(), *fault);
+          return oidc_no_good(r, *fault);
         }
         if (fault == nullptr) {
           auto read = read_userinfo(std::get<std::string>(got), r->claims.subject, r->provider.groups_claim);

@@ -168,6 +168,21 @@ def test_who_was_sent_to_a_dead_one_goes_on_when_it_is_back(office):
     assert office.bob.try_http(office.WIKI[4]) == "through"
 
 
+def test_an_outage_counts_against_nobody(office):
+    oidc.install_node()
+    corp = oidc.start(office, "real_provider.mjs")
+    office.cli("provider", "link", "corp", "bob", "bob")
+    browser = Browser(office.bob)
+    begin(office, browser)
+    corp.kill()
+    for _ in range(25):
+        reply = come_back(browser, state=begin(office, browser)["state"])
+        assert (reply.status, json.loads(reply.body)["reason"]) == (503, "cannot_verify_unreachable"), reply
+    corp.start()
+    back = AtProvider(office.bob, corp).sign_in(begin(office, browser), "bob")
+    assert come_back(browser, **back).status == 200
+
+
 @pytest.mark.parametrize("asked", ["/token", "/jwks", "/userinfo"])
 def test_one_that_has_read_the_question_is_killed_before_it_answers(office, asked):
     rogue = oidc.start(office, "rogue_provider.cjs", "--groups-claim", "groups")
