@@ -13,6 +13,13 @@ namespace nightlatch {
 
 namespace {
 std::string clock_text(WallTime t) { return format_rfc3339(std::chrono::floor<Seconds>(t)); }
+
+// Where somebody goes on from who came to nothing at a provider.
+std::string way_back(const Onward& onward) {
+  if (!onward.hold.empty()) return "/k/" + onward.hold;
+  const std::string login = normal_code(onward.login);
+  return is_login_code(login) ? "/l/" + login : "/";
+}
 }  // namespace
 
 void Site::oidc_stranger(const OidcReturnPtr& r, const ArrivedPerson& person) {
@@ -43,7 +50,7 @@ void Site::oidc_stranger(const OidcReturnPtr& r, const ArrivedPerson& person) {
     fault.reason = "no_usable_name";
   }
   oidc_audit(r->v, r->provider, fault, person.kind == Kind::disabled ? person.name : "");
-  page.links = {{"/", "Sign in as someone else"}};
+  page.links = {{way_back(r->onward()), "Sign in as someone else"}};
   page.facts = {{"reason", fault.reason}, {"provider", p}};
   respond(r->v, show(r->v->frame, page));
 }
@@ -140,11 +147,7 @@ void Site::oidc_refuse(const VisitPtr& v, const Provider& provider, const Onward
   page.status = 403;
   page.tone = MessagePage::Tone::bad;
   page.facts = {{"reason", fault.reason}, {"provider", provider.name}};
-  const std::string login = normal_code(onward.login);
-  const std::string back = !onward.hold.empty()   ? "/k/" + onward.hold
-                           : is_login_code(login) ? "/l/" + login
-                                                  : "/";
-  page.links = {{back, "Back to the sign-in page"}};
+  page.links = {{way_back(onward), "Back to the sign-in page"}};
   if (fault.no_answer()) {
     page.status = 503;
     page.heading = "Cannot verify who you are";

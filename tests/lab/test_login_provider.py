@@ -111,10 +111,11 @@ def test_too_old_a_sign_in_there_confirms_nothing(office, corp):
 def test_who_is_refused_is_led_back_to_the_code(office, corp):
     terminal, path = asks(office, "wiki")
     phone = Browser(office.bob)
-    sent = begin(office, phone, path=path)
-    corp.tell(nonce=sent["nonce"], at={"/token": 500})
-    page = phone.get(f"/oidc/corp/callback?code=c1&iss={oidc.ISSUER}&state={sent['state']}")
-    assert page.status == 503 and f'href="{path}"' in page.body, page
+    for told, status in (({"at": {"/token": 500}}, 503), ({"claims": {"sub": "nobody-1"}}, 403)):
+        sent = begin(office, phone, path=path)
+        corp.tell(nonce=sent["nonce"], **told)
+        page = phone.get(f"/oidc/corp/callback?code=c1&iss={oidc.ISSUER}&state={sent['state']}")
+        assert page.status == status and f'href="{path}"' in page.body, page
     assert polls(office, terminal)["error"] == "authorization_pending", "the terminal waits on"
     assert by_corp(office, corp, phone, path)[1].status == 200
     assert "is signed in" in answer(phone, path, phone.get(path)).body
