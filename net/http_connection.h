@@ -25,7 +25,7 @@ class HttpConnection {
   void begin(const HttpResponse& response);  // of an answer that ends later
   void drain();                              // ends now when idle, otherwise after the answer that is owed
   [[nodiscard]] bool idle() const { return state_ == State::reading && !parser_.started() && input_.empty(); }
-  [[nodiscard]] const IpAddress& peer() const { return peer_.address; }
+  void abandon() { die(); }  // whatever it does
 
  private:
   // reading -> handling (a request is complete) -> reading (answered, kept alive)

@@ -2,6 +2,7 @@
 
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -59,23 +60,36 @@ void HttpServer::accept_some(Listener& listener) {
     length = sizeof address;
     if (!peer || getsockname(fd.get(), raw, &length) != 0) continue;
     const auto local = Endpoint::from_sockaddr(raw);
-    if (!local || !make_room(peer->address)) continue;
+    const std::string holder = holder_of_(peer->address);
+    if (!local || !make_room(holder)) continue;
     auto connection =
         std::make_unique<HttpConnection>(loop_, *this, std::move(fd), *peer, *local,
                                          listener.tls ? listener.tls->accept() : nullptr, listener.handler);
-    ++per_address_[peer->address];
-    connections_.emplace(connection.get(), std::move(connection));
+    ++per_holder_[holder];
+    HttpConnection* key = connection.get();
+    connections_.emplace(key, Held{std::move(connection), holder});
   }
 }
 
-// When all places are taken, a connection that waits for nothing gives way; otherwise the new one does.
-bool HttpServer::make_room(const IpAddress& peer) {
-  const auto mine = per_address_.find(peer);
-  const bool too_many_here = mine != per_address_.end() && mine->second >= limits_.per_address;
-  if (!too_many_here && connections_.size() < limits_.connections) return true;
-  for (const auto& [key, connection] : connections_) {
-    if (!key->idle() || (too_many_here && key->peer() != peer)) continue;
-    key->drain();
+// When all places are taken, one of whoever holds most gives way, busy or not if they then still hold as many
+// as the newcomer: nobody keeps others out by holding on.
+bool HttpServer::make_room(const std::string& holder) {
+  const auto found = per_holder_.find(holder);
+  const std::size_t mine = found == per_holder_.end() ? 0 : found->second;
+  const auto of_mine = [&](const std::string& other) { return other == holder; };
+  if (mine >= limits_.per_holder) return give_way(of_mine, false);
+  if (connections_.size() < limits_.connections) return true;
+  std::size_t most = 0;
+  for (const auto& [other, count] : per_holder_) most = std::max(most, count);
+  if (mine == most) return give_way(of_mine, false);
+  const auto of_largest = [&](const std::string& other) { return per_holder_.at(other) == most; };
+  return give_way(of_largest, false) || (most > mine + 1 && give_way(of_largest, true));
+}
+
+bool HttpServer::give_way(const std::function<bool(const std::string&)>& of, bool even_busy) {
+  for (const auto& [key, held] : connections_) {
+    if (!(even_busy || key->idle()) || !of(held.holder)) continue;
+    key->abandon();
     return true;
   }
   return false;
@@ -84,11 +98,11 @@ bool HttpServer::make_room(const IpAddress& peer) {
 void HttpServer::retire(HttpConnection* connection) {
   const auto it = connections_.find(connection);
   if (it == connections_.end()) return;
-  if (const auto mine = per_address_.find(connection->peer());
-      mine != per_address_.end() && --mine->second == 0) {
-    per_address_.erase(mine);
+  if (const auto mine = per_holder_.find(it->second.holder);
+      mine != per_holder_.end() && --mine->second == 0) {
+    per_holder_.erase(mine);
   }
-  graveyard_.push_back(std::move(it->second));
+  graveyard_.push_back(std::move(it->second.connection));
   connections_.erase(it);
   burial_.wake();
 }
@@ -106,7 +120,7 @@ void HttpServer::drain(std::function<void()> done) {
   drained_ = std::move(done);
   std::vector<HttpConnection*> all;
   all.reserve(connections_.size());
-  for (const auto& [key, connection] : connections_) all.push_back(key);
+  for (const auto& [key, held] : connections_) all.push_back(key);
   for (HttpConnection* connection : all) connection->drain();
   burial_.wake();
 }

@@ -1,11 +1,13 @@
 // HttpServer: HTTP/1.1 over TCP and TLS, for a handler that may answer later. Bounded everywhere: sizes,
-// times, the number of connections, and of those from one address. Nothing a client sends or leaves out keeps
-// anything for long. Owned by its process's main function; everything belongs to the loop's thread.
+// times, the number of connections, and of those of one holder, which is an address unless it is said what
+// is. When all are taken, whoever holds most gives way. Nothing a client sends or leaves out keeps anything
+// for long. Owned by its process's main function; everything belongs to the loop's thread.
 #pragma once
 
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <string>
 #include <unordered_map>
 #include <vector>
 
@@ -51,7 +53,7 @@ struct HttpServerLimits {
   Millis write{30'000};  // until the client has taken an answer
   Millis linger{2'000};  // for the client to read the last answer before the connection goes
   std::size_t connections = 1024;
-  std::size_t per_address = 128;
+  std::size_t per_holder = 128;
 };
 
 class HttpServer {
@@ -69,13 +71,16 @@ class HttpServer {
   void on_refused_client(std::function<void(const Endpoint& peer, std::string_view reason)> told) {
     refused_client_ = std::move(told);
   }
+  // Whose connections count together: before the first of them. Empty texts are one holder.
+  void count_by(std::function<std::string(const IpAddress&)> holder_of) { holder_of_ = std::move(holder_of); }
   [[nodiscard]] std::size_t connections() const { return connections_.size(); }
 
  private:
   friend class HttpConnection;
   struct Listener;
   void accept_some(Listener& listener);
-  bool make_room(const IpAddress& peer);
+  bool make_room(const std::string& holder);
+  bool give_way(const std::function<bool(const std::string&)>& of, bool even_busy);
   void retire(HttpConnection* connection);  // destroyed a turn later, outside of its own callbacks
   void bury();
   [[nodiscard]] bool draining() const { return static_cast<bool>(drained_); }
@@ -83,8 +88,13 @@ class HttpServer {
   Loop& loop_;
   HttpServerLimits limits_;
   std::vector<std::unique_ptr<Listener>> listeners_;
-  std::unordered_map<HttpConnection*, std::unique_ptr<HttpConnection>> connections_;
-  std::unordered_map<IpAddress, std::size_t> per_address_;
+  struct Held {
+    std::unique_ptr<HttpConnection> connection;
+    std::string holder;
+  };
+  std::unordered_map<HttpConnection*, Held> connections_;
+  std::unordered_map<std::string, std::size_t> per_holder_;
+  std::function<std::string(const IpAddress&)> holder_of_ = [](const IpAddress& a) { return a.text(); };
   std::vector<std::unique_ptr<HttpConnection>> graveyard_;
   std::function<void()> drained_;
   std::function<void(const Endpoint&, std::string_view)> refused_client_;

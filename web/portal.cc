@@ -105,6 +105,7 @@ class Portal {
     site_options.mac_of = [&](const IpAddress& address) { return neighbours->mac_of(address); };
     Site site(loop, std::move(site_options), **reader, writer, audit);
     HttpServer server(loop, HttpServerLimits{});
+    server.count_by([&](const IpAddress& address) { return site.source_of(address); });
 
     const HttpHandler https = [&](HttpRequest request, const HttpResponder& responder) {
       site.https(std::move(request), responder);

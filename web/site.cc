@@ -235,6 +235,13 @@ void Site::audit_refusal(const Visit& v, AuditEvent e) {
     audit_.write(std::move(e));
 }
 
+std::string Site::source_of(const IpAddress& address) const {
+  SignInPlace place;
+  place.address = address;
+  place.mac = options_.mac_of ? options_.mac_of(address) : std::nullopt;
+  return throttle_source(place);
+}
+
 // The store is busy, full or gone: nothing was written, and nothing is claimed.
 void Site::unavailable(const VisitPtr& v, const Error& why) const {
   if (warnings_.worth(why.message)) log_warning("{} {}: {}", v->request.method, v->request.path, why.message);

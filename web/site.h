@@ -100,6 +100,8 @@ class Site {
   void mtls(HttpRequest request, const HttpResponder& responder);
   void take_certificates(CertificateTrust trust) { trust_ = std::move(trust); }
   void refused_certificate(const Endpoint& peer, std::string_view reason);
+  // What limits count by: the device's MAC, or off-link its address or network.
+  [[nodiscard]] std::string source_of(const IpAddress& address) const;
   void set_ca_pem(std::string pem) { options_.ca_pem = std::move(pem); }
 
  private:

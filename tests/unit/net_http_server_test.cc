@@ -22,6 +22,7 @@ class HttpServerTest : public ::testing::Test {
       Loop loop;
       {
         HttpServer server(loop, limits);
+        if (holder_of_) server.count_by(holder_of_);
         std::vector<std::unique_ptr<Timer>> timers;
         auto fd = listen_tcp({IpAddress::v4(0x7f000001), 0});
         port_ = port_of(fd->get());
@@ -82,6 +83,8 @@ class HttpServerTest : public ::testing::Test {
   std::mutex waking_;
   std::atomic<bool> stopped_{false};
   std::function<void()> stop_, drain_;
+
+  std::function<std::string(const IpAddress&)> holder_of_;
 
  private:
   std::thread thread_;
@@ -227,7 +230,7 @@ TEST_F(HttpServerTest, HalfRequestsAreGivenUp) {
 }
 
 TEST_F(HttpServerTest, PlacesAreLimitedAndIdleOnesGiveWay) {
-  start({.connections = 4, .per_address = 2});
+  start({.connections = 4, .per_holder = 2});
   Wire first(port_, "127.0.0.2");
   first.send(kGet);
   EXPECT_EQ(first.read().status, 200);
@@ -247,6 +250,44 @@ TEST_F(HttpServerTest, PlacesAreLimitedAndIdleOnesGiveWay) {
   Wire other(port_, "127.0.0.3");
   other.send(kGet);
   EXPECT_EQ(other.read().status, 200) << "and other addresses have theirs";
+}
+
+TEST_F(HttpServerTest, WhoeverHoldsMostGivesWayBusyOrNot) {
+  start({.connections = 6, .per_holder = 4});
+  std::vector<std::unique_ptr<Wire>> busy;
+  const auto hold = [&](const char* from) {
+    busy.push_back(std::make_unique<Wire>(port_, from));
+    busy.back()->send("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\n");
+  };
+  for (int i = 0; i < 4; ++i) hold("127.0.0.2");
+  for (int i = 0; i < 2; ++i) hold("127.0.0.3");
+  until([&] { return connections_ == 6; });
+  Wire more(port_, "127.0.0.2");
+  more.send(kGet);
+  EXPECT_EQ(more.read().status, 0) << "who holds most gets no more";
+  for (const char* from : {"127.0.0.4", "127.0.0.5"}) {
+    Wire other(port_, from);
+    other.send(kGet);
+    EXPECT_EQ(other.read().status, 200) << from;
+    hold(from);
+  }
+  EXPECT_LE(connections_, 6);
+  // What 127.0.0.3 has begun it may end.
+  for (std::size_t i = 4; i < 6; ++i) {
+    busy[i]->send("name=abcd");
+    EXPECT_EQ(busy[i]->read().status, 200);
+  }
+}
+
+TEST_F(HttpServerTest, ConnectionsCountByWhatTheOwnerSays) {
+  holder_of_ = [](const IpAddress&) { return std::string("one machine"); };
+  start({.connections = 4, .per_holder = 2});
+  Wire first(port_, "127.0.0.2"), second(port_, "127.0.0.3");
+  for (Wire* wire : {&first, &second}) wire->send("GET / HTTP/1.1\r\nHo");
+  until([&] { return connections_ == 2; });
+  Wire third(port_, "127.0.0.4");
+  third.send(kGet);
+  EXPECT_EQ(third.read().status, 0) << "as many addresses as it likes";
 }
 
 TEST_F(HttpServerTest, DrainsWhatIsUnderWay) {
