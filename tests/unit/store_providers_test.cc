@@ -157,7 +157,7 @@ TEST_F(ProvidersTest, WhoSignedOutThereMeanwhileIsNotLetIn) {
     EXPECT_TRUE(db().run("DELETE FROM logout_token").ok());
     const bool in = person->kind == ArrivedPerson::Kind::known;
     EXPECT_TRUE(in || (person->kind == ArrivedPerson::Kind::logged_out && groups("alice").size() == 1));
-    arrive(corp, "s-1", "", {{}});
+    arrive(corp, "s-1", "", std::vector<std::string>{});
     return in;
   };
   EXPECT_FALSE(comes({"s-1", "", "a"}, 15'000, 5'000)) << "all that she had shown ended with it";
