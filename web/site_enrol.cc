@@ -109,7 +109,8 @@ void Site::prove(const VisitPtr& v, const ShownProof& shown) {
                               {"until", format_rfc3339(outcome->until)}});
           response.close = v->request.certificate != nullptr;  // each proof is a handshake of its own
           respond(v, std::move(response));
-        });
+        },
+        source);
     if (posted) return;
     throttle_.undone(kAccount, source);
     unavailable(v, Error::busy("too many changes wait for the store"));
@@ -139,14 +140,19 @@ void Site::tell_of_throttled_proof(const SignInPlace& place, const Throttle::Dec
   audit_.write(std::move(e));
 }
 
-// The handshake has refused it: it counts as any other attempt, and so does not fill the log.
+// The handshake has refused it: it counts as any other attempt, and so does not fill the log. That there was
+// none is no attempt: any page may have a browser knock here.
 void Site::refused_certificate(const Endpoint& peer, std::string_view reason) {
   SignInPlace place;
   place.address = peer.address;
   place.mac = options_.mac_of ? options_.mac_of(peer.address) : std::nullopt;
   const WallTime now = options_.now();
-  const Throttle::Decision decision = throttle_.attempt(kAccount, throttle_source(place));
-  if (!decision.allowed) return tell_of_throttled_proof(place, decision, now);
+  const std::string source = throttle_source(place);
+  if (reason == "no_certificate") {
+    if (!refusals_.worth("no_certificate/" + source)) return;
+  } else if (const Throttle::Decision decision = throttle_.attempt(kAccount, source); !decision.allowed) {
+    return tell_of_throttled_proof(place, decision, now);
+  }
   AuditEvent e;
   e.at = now;
   e.event = "proof.refused";

@@ -111,6 +111,10 @@ void Site::too_many_codes(const VisitPtr& v, const Throttle::Decision& decision)
 }
 
 void Site::get_login_code(const VisitPtr& v, std::string_view code) {
+  // What another site's page embeds is nobody's guess, and nothing to look at: codes are opened by
+  // themselves.
+  const std::string into = lower(v->request.header("sec-fetch-dest"));
+  if (!into.empty() && into != "document" && from_elsewhere(v->request)) return show_error(v, 403);
   if (auto login = answerable(v, code)) show_login(v, *login, 200, "");
 }
 
