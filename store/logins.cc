@@ -47,8 +47,13 @@ Result<std::optional<Login>> one(Result<Statement>&& query) {
   return found;
 }
 
-// How long until there is room for one more of this source; nothing: there is room.
-Result<std::optional<Seconds>> wait_for_room(Database& db, const std::string& counted_as, WallTime now) {
+}  // namespace
+
+bool Login::over(WallTime now) const { return now >= expires || now + kClockTolerance < asked; }
+
+std::string_view to_text(Login::State s) { return kStates[static_cast<std::size_t>(s)]; }
+
+Result<std::optional<Seconds>> wait_for_login(Database& db, const std::string& counted_as, WallTime now) {
   const auto none = std::optional<Seconds>();
   auto query = db.prepare(
       "SELECT count(*) FILTER (WHERE counted_as = ?3), count(*) FILTER (WHERE counted_as = ?3 AND open), "
@@ -70,16 +75,10 @@ Result<std::optional<Seconds>> wait_for_room(Database& db, const std::string& co
   return std::optional(std::max(std::chrono::ceil<Seconds>(ends - now), Seconds(1)));
 }
 
-}  // namespace
-
-bool Login::over(WallTime now) const { return now >= expires || now + kClockTolerance < asked; }
-
-std::string_view to_text(Login::State s) { return kStates[static_cast<std::size_t>(s)]; }
-
 Result<OpenedLogin> open_login(Database& db, const NewLogin& fresh, WallTime now) {
   auto tx = Transaction::begin(db);
   if (!tx) return tx.error();
-  auto wait = wait_for_room(db, fresh.counted_as, now);
+  auto wait = wait_for_login(db, fresh.counted_as, now);
   if (!wait) return wait.error();
   if (*wait) return OpenedLogin{std::nullopt, **wait};
   NL_TRY(db.run(

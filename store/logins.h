@@ -53,6 +53,10 @@ struct OpenedLogin {
 // At most 5 open ones and 30 in ten minutes for each source, and 2 000 in all.
 [[nodiscard]] Result<OpenedLogin> open_login(Database& db, const NewLogin& login, WallTime now);
 
+// How long until there is room for one more of this source; nothing: there is room. Only reads.
+[[nodiscard]] Result<std::optional<Seconds>> wait_for_login(Database& db, const std::string& counted_as,
+                                                            WallTime now);
+
 // In whatever state; nothing when there is none.
 [[nodiscard]] Result<std::optional<Login>> find_login(Database& db, std::string_view code);
 [[nodiscard]] Result<std::optional<Login>> find_login_of(Database& db, const std::string& device_sha256);

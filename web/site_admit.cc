@@ -41,7 +41,8 @@ void Site::prove_and(const VisitPtr& v, const Admission& admission, const Record
         v->now = std::max(v->now, options_.now());
         if (const Status looked = look_up(*v); !looked) return unavailable(v, looked.error());
         admission.refused();
-      });
+      },
+      throttle_source(v->place));
   if (posted) return;
   admission.undone();
   unavailable(v, Error::busy("too many changes wait for the store"));
@@ -114,10 +115,13 @@ void Site::go_on(const VisitPtr& v, const Onward& onward) {
 }
 
 void Site::change(const VisitPtr& v, StoreWriter::Job job, std::function<void()> then) {
-  const bool posted = writer_.post(std::move(job), [this, v, then = std::move(then)](const Status& written) {
-    if (!written) return unavailable(v, written.error());
-    then();
-  });
+  const bool posted = writer_.post(
+      std::move(job),
+      [this, v, then = std::move(then)](const Status& written) {
+        if (!written) return unavailable(v, written.error());
+        then();
+      },
+      throttle_source(v->place));
   if (!posted) unavailable(v, Error::busy("too many changes wait for the store"));
 }
 

@@ -106,6 +106,19 @@ std::optional<NewLogin> Site::wanted_login(const VisitPtr& v, const FormFields& 
 
 void Site::start_login(const VisitPtr& v, NewLogin login,
                        std::function<void(const Login&, const std::string& device_code)> started) {
+  const auto full = [this, v](Seconds retry_after) {
+    HttpResponse response =
+        login_error("slow_down",
+                    fmt::format("Too many sign-ins wait for a confirmation already; one of them ends in {}.",
+                                format_age(retry_after)),
+                    429);
+    response.headers.emplace_back("Retry-After", std::to_string(retry_after.count()));
+    respond(v, std::move(response));
+  };
+  // Anybody may ask, as often as they like: no job for who is refused anyway.
+  auto wait = wait_for_login(reader_.db(), login.counted_as, v->now);
+  if (!wait) return unavailable(v, wait.error());
+  if (*wait) return full(**wait);
   const std::string device_code = random_token(32);
   login.device_sha256 = token_digest(device_code);
   const Resource* resource = login.resource ? v->office->resource(*login.resource) : nullptr;
@@ -121,15 +134,9 @@ void Site::start_login(const VisitPtr& v, NewLogin login,
         *opened = std::move(*made);
         return Done{};
       },
-      [this, v, opened, device_code, started = std::move(started)] {
+      [opened, device_code, full, started = std::move(started)] {
         if (opened->login) return started(*opened->login, device_code);
-        HttpResponse full = login_error(
-            "slow_down",
-            fmt::format("Too many sign-ins wait for a confirmation already; one of them ends in {}.",
-                        format_age(opened->retry_after)),
-            429);
-        full.headers.emplace_back("Retry-After", std::to_string(opened->retry_after.count()));
-        respond(v, std::move(full));
+        full(opened->retry_after);
       });
 }
 
@@ -221,6 +228,8 @@ void Site::post_login_poll(const VisitPtr& v, const Login& login, const std::str
 }
 
 void Site::post_login_cancel(const VisitPtr& v, const Login& login) {
+  const auto done = [this, v] { respond(v, json(200, {{"message", "Nobody can confirm it any more."}})); };
+  if (login.state != Login::State::open) return done();
   change(
       v,
       [&audit = audit_, code = login.code, names = names_of(*v, login)](Database& db,
@@ -228,7 +237,7 @@ void Site::post_login_cancel(const VisitPtr& v, const Login& login) {
         auto done = withdraw_login(db, audit, code, names, now);
         return done ? Status(Done{}) : Status(done.error());
       },
-      [this, v] { respond(v, json(200, {{"message", "Nobody can confirm it any more."}})); });
+      done);
 }
 
 // What came of a login, for the machine that asked: to be called for one that is not open any more, or over.

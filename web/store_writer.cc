@@ -1,10 +1,15 @@
 #include "web/store_writer.h"
 
+#include <algorithm>
 #include <optional>
 
 #include "store/office_store.h"
 
 namespace nightlatch {
+
+namespace {
+constexpr std::size_t kShares = 4;  // so many sources it takes to fill the queue
+}  // namespace
 
 StoreWriter::StoreWriter(Loop& loop, std::string store_path, std::function<WallTime()> now,
                          std::size_t most_waiting)
@@ -23,12 +28,17 @@ StoreWriter::~StoreWriter() {
   thread_.join();
 }
 
-bool StoreWriter::post(Job job, std::function<void(const Status&)> done) {
+bool StoreWriter::post(Job job, std::function<void(const Status&)> done, const std::string& source) {
   if (waiting_ >= most_waiting_) return false;
+  if (!source.empty()) {  // whoever asks for more leaves room for the others
+    std::size_t& share = shares_[source];
+    if (share >= std::max<std::size_t>(most_waiting_ / kShares, 1)) return false;
+    ++share;
+  }
   ++waiting_;
   {
     const std::lock_guard lock(mutex_);
-    todo_.push_back({std::move(job), std::move(done)});
+    todo_.push_back({std::move(job), std::move(done), source});
   }
   wake_.notify_one();
   return true;
@@ -77,6 +87,8 @@ void StoreWriter::deliver() {
   }
   for (const Item& item : ready) {
     --waiting_;
+    if (const auto share = shares_.find(item.source); share != shares_.end() && --share->second == 0)
+      shares_.erase(share);
     item.done(item.result);
   }
 }

@@ -11,6 +11,7 @@
 #include <mutex>
 #include <string>
 #include <thread>
+#include <unordered_map>
 
 #include "base/result.h"
 #include "base/time.h"
@@ -33,13 +34,14 @@ class StoreWriter {
   using Job = std::function<Status(Database&, WallTime now)>;
   // `job` runs on the writer's thread; `done`, with its result, on the loop, once it is on disk. Both are
   // destroyed on the loop. A store that cannot be opened is the result of the job then. False: too many wait
-  // already, nothing will run.
-  [[nodiscard]] bool post(Job job, std::function<void(const Status&)> done);
+  // already, altogether or of this source, and nothing will run; an empty source is the office's own.
+  [[nodiscard]] bool post(Job job, std::function<void(const Status&)> done, const std::string& source = {});
 
  private:
   struct Item {
     Job job;
     std::function<void(const Status&)> done;
+    std::string source;
     Status result{Done{}};
   };
   void work();
@@ -49,7 +51,8 @@ class StoreWriter {
   std::string path_;
   std::function<WallTime()> now_;
   std::size_t most_waiting_;
-  std::size_t waiting_ = 0;  // posted and not yet delivered
+  std::size_t waiting_ = 0;                              // posted and not yet delivered
+  std::unordered_map<std::string, std::size_t> shares_;  // of them, by source
   std::mutex mutex_;
   std::condition_variable wake_;
   std::deque<Item> todo_, finished_;
