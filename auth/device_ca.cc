@@ -10,6 +10,7 @@
 #include <filesystem>
 
 #include "auth/x509.h"
+#include "base/certificate_number.h"
 #include "base/text.h"
 
 namespace nightlatch {
@@ -94,11 +95,7 @@ Result<IssuedCertificate> issue_device_certificate(const std::string& store_path
   NL_TRY(finish(x, *ca));
   unsigned length = 0;
   if (X509_digest(x, EVP_sha256(), issued.sha256.data(), &length) != 1) return openssl_failed("certificate");
-  BIGNUM* number = ASN1_INTEGER_to_BN(X509_get0_serialNumber(x), nullptr);
-  char* digits = number == nullptr ? nullptr : BN_bn2hex(number);
-  if (digits != nullptr) issued.serial = lower(digits);
-  OPENSSL_free(digits);
-  BN_free(number);
+  issued.serial = serial_text(X509_get0_serialNumber(x));
   issued.certificate_pem = pem_of(x) + pem_of(ca->certificate.get());
   issued.key_pem = pem_of(key.get());
   return issued;

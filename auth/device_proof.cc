@@ -130,7 +130,7 @@ class Proving {
     h.expires = c.expires;
     if (now_ >= c.expires) h.refusal = "certificate_expired";
     if (!c.own) {  // the connection may be older than the list
-      auto revoked = is_revoked(c.crl_file, c.serial);
+      auto revoked = is_revoked(c.crl_file, c.chain);
       if (!revoked) return revoked.error();
       if (*revoked) h.refusal = "certificate_revoked";
     }
@@ -239,9 +239,10 @@ class Proving {
   // What is in the certificate may have changed with its renewal.
   Status refresh_certificate(CertificateId id) {
     return db_.run(
-        "UPDATE certificate SET serial = ?1, expires_ms = ?2 WHERE id = ?3 AND "
-        "(serial <> ?1 OR expires_ms IS NOT ?2)",
-        {shown_.certificate->serial, to_ms(shown_.certificate->expires), static_cast<std::int64_t>(id)});
+        "UPDATE certificate SET serial = ?1, expires_ms = ?2, chain = ?4 WHERE id = ?3 AND "
+        "(serial <> ?1 OR expires_ms IS NOT ?2 OR chain <> ?4)",
+        {shown_.certificate->serial, to_ms(shown_.certificate->expires), static_cast<std::int64_t>(id),
+         shown_.certificate->chain});
   }
 
   Database& db_;

@@ -19,6 +19,7 @@ struct ShownCertificate {  // verified against its CA in the handshake
   Digest sha256{};
   std::string subject;  // its first DNS name, or its common name (RFC 5280 sections 4.2.1.6 and 4.1.2.6)
   std::string serial;   // hexadecimal
+  std::string chain;    // as PeerCertificate has it (net/peer_certificate.h)
   WallTime expires{};
   std::string crl_file{};  // of its CA, or empty: the list as it is now, whatever the handshake knew
 };

@@ -5,13 +5,13 @@
 #include <openssl/pem.h>
 #include <openssl/x509.h>
 
-#include <cerrno>
-#include <cstdio>
-#include <cstring>
+#include <algorithm>
 #include <memory>
 #include <set>
+#include <string_view>
 #include <vector>
 
+#include "base/certificate_number.h"
 #include "base/text.h"
 #include "store/rows.h"
 
@@ -27,18 +27,21 @@ struct Freed {
   }
 };
 
-std::string serial_of(const ASN1_INTEGER* number) {
-  const std::unique_ptr<BIGNUM, Freed<BN_free>> big(ASN1_INTEGER_to_BN(number, nullptr));
-  char* digits = big ? BN_bn2hex(big.get()) : nullptr;
-  std::string serial = digits == nullptr ? "" : lower(digits);
-  OPENSSL_free(digits);
-  return serial;
-}
+struct Revoked {
+  std::set<std::string> keys;     // certificate_key()
+  std::set<std::string> serials;  // the same, whoever issued them
+
+  [[nodiscard]] bool hold(std::string_view chain) const {
+    const auto all = split(chain, ' ');
+    return std::any_of(all.begin(), all.end(),
+                       [&](std::string_view key) { return keys.contains(std::string(key)); });
+  }
+};
 
 // Of all lists in the file.
-Result<std::set<std::string>> revoked_serials(const std::string& path) {
-  std::set<std::string> serials;
-  if (path.empty()) return serials;
+Result<Revoked> read_lists(const std::string& path) {
+  Revoked revoked;
+  if (path.empty()) return revoked;
   const std::unique_ptr<BIO, Freed<BIO_free>> in(BIO_new_file(path.c_str(), "r"));
   bool any = false;
   while (in) {
@@ -46,9 +49,12 @@ Result<std::set<std::string>> revoked_serials(const std::string& path) {
         PEM_read_bio_X509_CRL(in.get(), nullptr, nullptr, nullptr));
     if (!list) break;
     any = true;
-    const STACK_OF(X509_REVOKED)* revoked = X509_CRL_get_REVOKED(list.get());
-    for (int i = 0; i < sk_X509_REVOKED_num(revoked); ++i)
-      serials.insert(serial_of(X509_REVOKED_get0_serialNumber(sk_X509_REVOKED_value(revoked, i))));
+    const STACK_OF(X509_REVOKED)* entries = X509_CRL_get_REVOKED(list.get());
+    for (int i = 0; i < sk_X509_REVOKED_num(entries); ++i) {
+      const ASN1_INTEGER* serial = X509_REVOKED_get0_serialNumber(sk_X509_REVOKED_value(entries, i));
+      revoked.keys.insert(certificate_key(X509_CRL_get_issuer(list.get()), serial));
+      revoked.serials.insert(serial_text(serial));
+    }
   }
   // After the last one there is nothing more that begins: anything else is a list that is damaged.
   const bool whole = ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE;
@@ -56,7 +62,7 @@ Result<std::set<std::string>> revoked_serials(const std::string& path) {
   if (!any || !whole)
     return Error::invalid(
         fmt::format("{}: holds no revocation list that can be read, or one that is damaged", path));
-  return serials;
+  return revoked;
 }
 
 struct Withdrawn {
@@ -67,26 +73,29 @@ struct Withdrawn {
 
 }  // namespace
 
-Result<bool> is_revoked(const std::string& crl_file, const std::string& serial) {
-  auto serials = revoked_serials(crl_file);
-  if (!serials) return serials.error();
-  return serials->contains(serial);
+Result<bool> is_revoked(const std::string& crl_file, const std::string& chain) {
+  auto revoked = read_lists(crl_file);
+  if (!revoked) return revoked.error();
+  return revoked->hold(chain);
 }
 
 Status withdraw_proofs(Database& db, AuditWriter& audit, const CertificateTrust& trust, WallTime now) {
-  auto serials = revoked_serials(trust.crl_file);
-  if (!serials) return serials.error();
+  auto revoked = read_lists(trust.crl_file);
+  if (!revoked) return revoked.error();
   auto tx = Transaction::begin(db);
   if (!tx) return tx.error();
   std::vector<Withdrawn> withdrawn;
   NL_TRY(each_row(
-      db.prepare("SELECT p.id, c.name, d.name, c.serial, c.sha256 IS NOT NULL FROM device_proof p "
+      db.prepare("SELECT p.id, c.name, d.name, c.chain, c.serial, c.sha256 IS NOT NULL FROM device_proof p "
                  "JOIN certificate c ON c.id = p.certificate_id JOIN device d ON d.id = p.device_id"),
       [&](Statement& s) -> Status {
-        const bool own = s.integer(4) != 0;
+        const bool own = s.integer(5) != 0;
+        // Where nothing but the serial is known: it was shown to an older release.
+        const bool listed =
+            s.text(3).empty() ? revoked->serials.contains(s.text(4)) : revoked->hold(s.text(3));
         if (own != trust.own) {
           withdrawn.push_back({s.integer(0), s.text(1), s.text(2), "certificate_untrusted"});
-        } else if (!own && serials->contains(s.text(3))) {
+        } else if (!own && listed) {
           withdrawn.push_back({s.integer(0), s.text(1), s.text(2), "certificate_revoked"});
         }
         return Done{};

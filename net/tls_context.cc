@@ -11,6 +11,7 @@
 #include <cstring>
 #include <ctime>
 
+#include "base/certificate_number.h"
 #include "base/text.h"
 
 namespace nightlatch {
@@ -148,13 +149,15 @@ std::string name_in(X509* certificate) {
   return at < 0 ? name : text_of(X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at)));
 }
 
-std::string serial_of(X509* certificate) {
-  BIGNUM* number = ASN1_INTEGER_to_BN(X509_get0_serialNumber(certificate), nullptr);
-  char* digits = number == nullptr ? nullptr : BN_bn2hex(number);
-  std::string serial = digits == nullptr ? "" : lower(digits);
-  OPENSSL_free(digits);
-  BN_free(number);
-  return serial;
+// Of each certificate on the way to the CA's own, which nothing revokes.
+std::string keys_of(const STACK_OF(X509) * chain) {
+  std::string keys;
+  for (int i = 0; i + 1 < sk_X509_num(chain); ++i) {
+    const X509* one = sk_X509_value(chain, i);
+    keys +=
+        (keys.empty() ? "" : " ") + certificate_key(X509_get_issuer_name(one), X509_get0_serialNumber(one));
+  }
+  return keys;
 }
 }  // namespace
 
@@ -212,7 +215,8 @@ std::shared_ptr<const PeerCertificate> TlsSession::certificate() const {
   }
   out->expires = from_ms(std::int64_t{timegm(&end)} * 1000);
   out->name = name_in(shown);
-  out->serial = serial_of(shown);
+  out->serial = serial_text(X509_get0_serialNumber(shown));
+  out->chain = keys_of(SSL_get0_verified_chain(ssl_.get()));
   return out;
 }
 

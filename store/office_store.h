@@ -13,7 +13,7 @@
 namespace nightlatch {
 
 inline constexpr std::int64_t kApplicationId = 0x4e4c4348;  // "NLCH", PRAGMA application_id
-inline constexpr std::int64_t kSchemaVersion = 10;          // PRAGMA user_version
+inline constexpr std::int64_t kSchemaVersion = 11;          // PRAGMA user_version
 inline constexpr Millis kBusyTimeout{3000};
 inline constexpr const char* kDefaultStore = "/var/lib/nightlatch/office.db";
 

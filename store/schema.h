@@ -295,6 +295,11 @@ ALTER TABLE provider_host ADD COLUMN inside INTEGER NOT NULL DEFAULT 0 CHECK (in
 -- Whom the token was about: a sign-in that was under way when it came is not let in.
 ALTER TABLE logout_token ADD COLUMN subject TEXT NOT NULL DEFAULT '';
 ALTER TABLE logout_token ADD COLUMN sid TEXT NOT NULL DEFAULT '';
+)sql",
+                                        R"sql(
+-- Of the certificate that was shown last and of each CA's on the way to the given one: issuer and serial, as lists of
+-- revoked ones name them. Empty: not known.
+ALTER TABLE certificate ADD COLUMN chain TEXT NOT NULL DEFAULT '';
 )sql"};
 
 // Tables whose every change is a change of the configuration: each gets three triggers that raise

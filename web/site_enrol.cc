@@ -79,7 +79,7 @@ void Site::mtls(HttpRequest request, const HttpResponder& responder) {
   const auto& shown = v->request.certificate;
   if (!shown || from_another_site(*v)) return respond(v, refusal());
   prove(v, {TokenId::none, ShownCertificate{trust_.own, shown->sha256, shown->name, shown->serial,
-                                            shown->expires, trust_.crl_file}});
+                                            shown->chain, shown->expires, trust_.crl_file}});
 }
 
 void Site::prove(const VisitPtr& v, const ShownProof& shown) {

@@ -280,15 +280,23 @@ def test_each_ca_on_the_way_has_a_list(office):
     shutil.copy(below.folder / "crl.pem", lists)
     certified(office, ("mtls.ca", str(office.folder / "root.pem")), ("mtls.crl", str(lists)))
     office.cli("cert", "accept", "nas.lan", "--device", "nas")
+    office.cli("policy", "add", "backup", "--resource", "backup", "--cert", "nas.lan", "--binding", "certificate")
     gate = office.serve()
     assert show(office, office.bob, pair)[0] == 0, "the list of the CA above is missing"
     publish(above, below)
     assert show(office, office.bob, pair)[0] == 200
-    above.revoke("below")
+    flow = office.bob.flow(office.NEWS[4], office.ECHO)
+    waiting = connected(office, office.bob, pair)
+    above.revoke("below")  # who issued it, and by that all that they have issued
     publish(above, below)
+    flow.wait_end(5)
+    assert ask(waiting, office) == 403, "a connection from before proves nothing any more"
     assert show(office, office.bob, pair)[0] == 0
+    assert backup(office, office.bob) == RESET
+    row = office.logged(lambda r: r["event"] == "proof.end")[0]
+    assert (row["device"], row["reason"]) == ("nas", "certificate_revoked")
     assert [r["reason"] for r in office.logged(lambda r: r["event"] == "proof.refused")] == [
-        "no_revocation_list", "certificate_revoked"]
+        "no_revocation_list", "certificate_revoked", "certificate_revoked"]
 
 
 @pytest.mark.parametrize("setting", ["open", "approve", "closed"])

@@ -45,6 +45,7 @@ class DeviceProofTest : public TemporaryStore {
     c.sha256 = sha256(subject + serial);
     c.subject = subject;
     c.serial = serial;
+    c.chain = "0000000a/" + serial;
     c.expires = from_ms(to_ms(wall_now())) + Seconds(5000);
     return {TokenId::none, c};
   }
