@@ -11,6 +11,7 @@ HOST = "id.office.example"
 ISSUER = f"https://{HOST}"
 OTHER_HOST = "sso.office.example"
 SECRET = "a secret of the client"
+ACCESS_TOKEN = "access-1"  # the rogue one's, as in rogue_provider.cjs
 BEYOND = "198.51.100.3"
 
 
@@ -92,7 +93,7 @@ def start(office: Office, script: str, *options: str, session: str = "1h", befor
           address: str | None = None) -> Provider:
     """An office with the provider `corp`, once `before` has been called on its store."""
     address = address or office.NEWS[4]
-    office.secrets.add(SECRET)
+    office.secrets |= {SECRET, ACCESS_TOKEN}
     names(office, address)
     files = certificate(office)
     office.init(session)

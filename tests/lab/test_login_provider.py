@@ -10,7 +10,7 @@ import oidc
 from client import THROUGH, Browser
 from lab import until
 from test_login import answer
-from test_oidc_rogue import begin, come_back, nothing_stored, refusals, tell_of_logout
+from test_oidc_rogue import begin, come_back, nothing_stored, refusals, stored, tell_of_logout
 
 MINUTES = 60
 
@@ -80,12 +80,13 @@ def test_what_it_confirms_is_as_old_as_at_the_provider(office, corp):
 
 
 def test_too_old_a_sign_in_there_confirms_nothing(office, corp):
+    before = stored(office)
     phone = Browser(office.bob)
     terminal, path = asks(office, "payroll")
     sent, back = by_corp(office, corp, phone, path, auth_time=f"-{20 * MINUTES}")
     assert (sent["max_age"], back.status) == (str(10 * MINUTES), 403), (sent, back)
     assert json.loads(back.body)["reason"] == "auth_time_too_old", back
-    nothing_stored(office)
+    nothing_stored(office, before)
     # Who is signed in already, but too long ago for this, is asked again too.
     _, wiki = asks(office, "wiki")
     assert by_corp(office, corp, phone, wiki, auth_time=f"-{20 * MINUTES}")[1].status == 200
