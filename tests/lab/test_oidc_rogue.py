@@ -394,3 +394,21 @@ def test_logout_tokens(office, rogue):
     again = logout(good)
     assert again.status == 400 and json.loads(again.body)["error_description"] == "used_jti"
     assert office.alice.flow(office.PAYROLL[4], office.ECHO).alive()
+
+
+def test_a_logout_token_that_names_only_a_session(office, rogue):
+    browser = Browser(office.alice)
+    sent = begin(office, browser)
+    rogue.tell(nonce=sent["nonce"], claims={"sid": "s1"})
+    assert come_back(browser, state=sent["state"]).status == 200
+    flow = office.alice.flow(office.PAYROLL[4], office.ECHO)
+
+    def ended(sid: str, jti: str) -> bool:
+        assert tell_of_logout(office, rogue.tell(logout=jti, claims={"sub": None, "sid": sid})).status == 200
+        return not office.json("session", "list")
+    assert not ended("s2", "j1") and flow.alive(), "another session there"
+    began = time.time()
+    assert ended("s1", "j2"), "the same one"
+    assert flow.wait_end(3) - began < 1
+    office.logged(lambda row: row["event"] == "session.end" and (row["user"], row["reason"]) == ("alice", "provider_logout"))
+    assert office.alice.try_http(office.WIKI[4]) != "through"
