@@ -142,9 +142,11 @@ class Servers:
         while b"\r\n\r\n" in connection.request:
             head, _, connection.request = connection.request.partition(b"\r\n\r\n")
             body = b"this is %s; you are %s\n" % (connection.service[0].encode(), connection.peer.encode())
+            runs = head.startswith(b"GET /running ")  # the rest of that one never comes
+            size = len(body) + (1 << 20 if runs else 0)
             connection.pending += (b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: %d\r\n\r\n%s"
-                                   % (len(body), body))
-            if b"connection: close" in head.lower():
+                                   % (size, body))
+            if b"connection: close" in head.lower() and not runs:
                 connection.ended = True
 
     def drop(self, connection):

@@ -96,14 +96,18 @@ def test_fifty_thousand_queries(names):
 class Association:
     """A SOCKS client's view of UDP ASSOCIATE."""
 
-    def __init__(self, office, laptop, timeout: float = 3.0):
+    def __init__(self, office, laptop, timeout: float = 3.0, credential: tuple[str, str] | None = None):
         self.control = laptop.open(office.GATE[4], SOCKS)
-        self.control.sendall(b"\5\1\0" + b"\5\3\0\1\0\0\0\0\0\0")
+        words = b"".join(bytes([len(word)]) + word.encode() for word in credential or ())
+        self.control.sendall((b"\5\1\2\1" + words if credential else b"\5\1\0") + b"\5\3\0\1\0\0\0\0\0\0")
+        greeting = b"\5\2\1\0" if credential else b"\5\0"
         reply = b""
-        while len(reply) < 12:
-            reply += self.control.recv(12 - len(reply))
-        assert reply[:4] == b"\5\0\5\0", reply
-        self.relay = (socket.inet_ntoa(reply[6:10]), struct.unpack("!H", reply[10:])[0])
+        while len(reply) < len(greeting) + 10:
+            more = self.control.recv(len(greeting) + 10 - len(reply))
+            assert more, reply
+            reply += more
+        assert reply.startswith(greeting + b"\5\0"), reply
+        self.relay = (socket.inet_ntoa(reply[-6:-2]), struct.unpack("!H", reply[-2:])[0])
         with laptop.ns.inside():
             self.sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.sock.settimeout(timeout)

@@ -1,5 +1,6 @@
 """Machines: service tokens in a connection and at the portal, what each setting of `enrol` makes of them, and policies
-that ask for machines. Real requests; bob's laptop stands for the NAS. Client certificates are in test_certificates.py."""
+that ask for machines. Real requests; bob's laptop stands for the NAS. What ends with a token is also in
+test_service_tokens_carried.py, client certificates are in test_certificates.py."""
 import datetime
 import json
 import os
@@ -198,35 +199,6 @@ def test_a_token_that_runs_out_ends_its_flows(office):
     assert enrol(office, office.bob, secret)[0] == 403
     assert office.logged(lambda r: r["event"] == "proof.refused")[0]["reason"] == "token_expired"
     assert by_proxy(office, office.bob, "proxy", f"nas:{secret}", office.NEWS[4]) == 407
-
-
-@pytest.mark.parametrize("way", ["socks", "tunnel"])
-def test_a_revoked_token_ends_what_carried_it(office, way):
-    secret = machines(office)
-    import base64
-    sock = office.bob.open(office.GATE[4], SOCKS if way == "socks" else HTTP)
-    if way == "socks":
-        sock.sendall(b"\5\1\2" + b"\1\3nas" + bytes([len(secret)]) + secret.encode())
-        assert sock.recv(2) == b"\5\2" and sock.recv(2) == b"\1\0"
-        import socket as sockets
-        sock.sendall(b"\5\1\0\1" + sockets.inet_aton(office.NEWS[4]) + office.ECHO.to_bytes(2, "big"))
-        assert sock.recv(100)[1] == 0
-    else:
-        word = base64.b64encode(f"nas:{secret}".encode()).decode()
-        sock.sendall(f"CONNECT {office.NEWS[4]}:{office.ECHO} HTTP/1.1\r\nHost: x\r\nProxy-Authorization: Basic {word}\r\n\r\n"
-                     .encode())
-        assert b" 200 " in sock.recv(1000)
-    sock.sendall(b"ping\n")
-    assert sock.recv(5) == b"ping\n"
-    office.cli("token", "revoke", "nas-1")
-    done = time.time()
-    try:
-        while sock.recv(1000):
-            pass
-    except ConnectionResetError:
-        pass
-    assert time.time() - done <= 1.0 + SLACK
-    sock.close()
 
 
 def test_a_machine_without_a_place_is_enrolled_as_the_setting_says(office):
