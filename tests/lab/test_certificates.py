@@ -1,5 +1,6 @@
 """Client certificates on the portal's mTLS listener, of our own device CA and of a given one, and how strongly each way of
-proving ties a flow to its device, against what policies ask for."""
+proving ties a flow to its device, against what policies ask for.
+Revocation lists are in test_certificate_lists.py."""
 import json
 import os
 import pathlib
@@ -45,8 +46,8 @@ class GivenCa:
                     "-out", "ca.pem", "-subj", "/CN=Given CA", "-days", "30")
         self.list()
 
-    def list(self) -> None:
-        openssl(self.folder, "ca", "-config", "config", "-gencrl", "-out", "crl.new")
+    def list(self, *more: str) -> None:
+        openssl(self.folder, "ca", "-config", "config", "-gencrl", "-out", "crl.new", *more)
         (self.folder / "crl.new").rename(self.folder / "crl.pem")
 
     def issue(self, name: str, *more: str, san: str = "") -> tuple[str, str]:
@@ -243,60 +244,6 @@ def test_two_hundred_wrong_certificates(office):
     assert show(office, office.bob, good)[0] == 200, "and not elsewhere"
     rows = [r["event"] for r in office.log() if r["event"].startswith("proof.")]
     assert rows.count("proof.refused") == 5 and rows.count("proof.throttled") == 1, rows
-
-
-def test_a_list_counts_in_connections_that_are_older(office):
-    given = GivenCa(office.folder / "given")
-    crl = given.folder / "crl.pem"
-    certified(office, ("mtls.ca", str(given.folder / "ca.pem")), ("mtls.crl", str(crl)))
-    office.cli("cert", "accept", "nas.lan", "--device", "nas")
-    for file in given.folder.iterdir():
-        file.chmod(0o644)
-    office.serve()
-    good, renewed = given.issue("whatever", san="nas.lan"), given.issue("renewed", san="nas.lan")
-    early = connected(office, office.bob, good), connected(office, office.bob, renewed)
-    given.revoke("whatever")
-    crl.chmod(0o644)
-    assert ask(early[0], office) == 403
-    refused(office, "certificate_revoked")
-    assert ask(early[1], office) == 200
-    late = connected(office, office.bob, renewed)
-    crl.write_text(crl.read_text() + crl.read_text()[:200] + "\n-----END X509 CRL-----\n")
-    assert ask(late, office) == 503, "whom the damaged part names is not known"
-
-
-def test_each_ca_on_the_way_has_a_list(office):
-    above = GivenCa(office.folder / "above")
-    below = GivenCa(office.folder / "below", above)
-    certificate, key = below.issue("nas.lan")
-    (chain := office.folder / "chain.pem").write_text(pathlib.Path(certificate).read_text() + (below.folder / "ca.pem").read_text())
-    lists, pair = office.folder / "lists.pem", (str(chain), key)
-
-    def publish(*cas: GivenCa) -> None:
-        start = len(gate.lines)
-        lists.write_text("".join((ca.folder / "crl.pem").read_text() for ca in cas))
-        gate.wait_line("the files were read again", start=start)
-    shutil.copy(above.folder / "ca.pem", office.folder / "root.pem")
-    shutil.copy(below.folder / "crl.pem", lists)
-    certified(office, ("mtls.ca", str(office.folder / "root.pem")), ("mtls.crl", str(lists)))
-    office.cli("cert", "accept", "nas.lan", "--device", "nas")
-    office.cli("policy", "add", "backup", "--resource", "backup", "--cert", "nas.lan", "--binding", "certificate")
-    gate = office.serve()
-    assert show(office, office.bob, pair)[0] == 0, "the list of the CA above is missing"
-    publish(above, below)
-    assert show(office, office.bob, pair)[0] == 200
-    flow = office.bob.flow(office.NEWS[4], office.ECHO)
-    waiting = connected(office, office.bob, pair)
-    above.revoke("below")  # who issued it, and by that all that they have issued
-    publish(above, below)
-    flow.wait_end(5)
-    assert ask(waiting, office) == 403, "a connection from before proves nothing any more"
-    assert show(office, office.bob, pair)[0] == 0
-    assert backup(office, office.bob) == RESET
-    row = office.logged(lambda r: r["event"] == "proof.end")[0]
-    assert (row["device"], row["reason"]) == ("nas", "certificate_revoked")
-    assert [r["reason"] for r in office.logged(lambda r: r["event"] == "proof.refused")] == [
-        "no_revocation_list", "certificate_revoked", "certificate_revoked"]
 
 
 @pytest.mark.parametrize("setting", ["open", "approve", "closed"])
