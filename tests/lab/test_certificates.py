@@ -268,6 +268,35 @@ def test_what_a_given_cas_certificate_enrols(office, setting):
     until(lambda: backup(office, office.bob) == THROUGH, 2)
 
 
+@pytest.mark.parametrize("setting", ["open", "approve", "closed"])
+def test_what_our_own_certificate_gives_a_device_without_a_place(office, setting):
+    certified(office, enrol=setting, device=("--unseen",))
+    pair = own(office)
+    office.cli("policy", "add", "backup", "--resource", "backup", "--cert", "nas-1", "--binding", "certificate")
+    office.serve()
+
+    def device() -> tuple:
+        shown = office.json("device", "show", "nas")
+        return shown["mac"], shown["state"]
+    assert device() == (None, "active")
+    status, said = show(office, office.bob, pair)
+    if setting == "closed":
+        assert status == 403 and device() == (None, "active")
+        refused(office, "not_enrolled")
+        assert office.query("SELECT count(*) FROM device_proof") == [(0,)] and backup(office, office.bob) == RESET
+        return
+    assert (status, said["device"], said["state"]) == (200, "nas", "active" if setting == "open" else "pending")
+    assert device() == (office.bob.mac, said["state"])
+    assert [r["device"] for r in office.logged(lambda r: r["event"] == "device.enrolled")] == ["nas"]
+    if setting == "approve":
+        assert backup(office, office.bob) == RESET
+        assert office.explain(office.bob, office.NEWS[4], office.ECHO)["reason"] == "device_pending"
+        office.cli("device", "approve", "nas")
+    until(lambda: backup(office, office.bob) == THROUGH, 2)
+    assert show(office, office.alice, pair)[0] == 403, "it has a place now"
+    refused(office, "another_mac")
+
+
 def test_settings_that_cannot_be_are_told(office):
     certified(office, ("mtls.crl", "/nowhere/crl.pem"))
     said = office.cli("serve", "--role", "portal", expect=5).stderr
