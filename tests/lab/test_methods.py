@@ -12,40 +12,47 @@ from test_oidc_rogue import begin, come_back
 from totp import code, secret_of
 
 SOCKS = 1080
-COLUMNS = ("plain", "mfa", "token", "certificate", "closed")
+WHILE = 120_000  # ms: longer than the burst of a policy that asks every time, and shorter than what the others ask for
+COLUMNS = ("plain", "every", "mfa", "token", "certificate", "closed")
 TABLE = {  # in the order of COLUMNS: "through", or what the verdict is instead
-    "nothing": ("sign_in", "sign_in", "deny", "deny", "deny"),
-    "password": ("through", "step_up", "deny", "deny", "deny"),
-    "password, then a code": ("through", "through", "deny", "deny", "deny"),
-    "password, then a recovery code": ("through", "through", "deny", "deny", "deny"),
-    "a passkey": ("through", "through", "deny", "deny", "deny"),
-    "an unverified passkey": ("sign_in", "sign_in", "deny", "deny", "deny"),  # whoever holds it
-    "password, then a passkey": ("through", "through", "deny", "deny", "deny"),
-    "password, then an unverified passkey": ("through", "through", "deny", "deny", "deny"),  # known, and had
-    "corp: pwd": ("through", "step_up", "deny", "deny", "deny"),
-    "corp: pin sc": ("through", "through", "deny", "deny", "deny"),  # known, and had
-    "corp: pwd pin": ("through", "step_up", "deny", "deny", "deny"),  # both known
-    "corp: mfa": ("through", "through", "deny", "deny", "deny"),
-    "corp: acr gold": ("through", "through", "deny", "deny", "deny"),
-    "corp: acr tin": ("through", "step_up", "deny", "deny", "deny"),
-    "corp: pwd, then a code": ("through", "through", "deny", "deny", "deny"),
-    "corp: pwd, then corp: mfa": ("through", "through", "deny", "deny", "deny"),
-    "corp: pwd, then a passkey": ("through", "through", "deny", "deny", "deny"),
+    "nothing": ("sign_in", "sign_in", "sign_in", "deny", "deny", "deny"),
+    "password": ("through", "through", "step_up", "deny", "deny", "deny"),
+    "password, then a code": ("through", "through", "through", "deny", "deny", "deny"),
+    "password, then a recovery code": ("through", "through", "through", "deny", "deny", "deny"),
+    "a passkey": ("through", "through", "through", "deny", "deny", "deny"),
+    "an unverified passkey": ("sign_in", "sign_in", "sign_in", "deny", "deny", "deny"),  # whoever holds it
+    "password, then a passkey": ("through", "through", "through", "deny", "deny", "deny"),
+    "password, then an unverified passkey": ("through", "through", "through", "deny", "deny", "deny"),  # known, and had
+    "corp: pwd": ("through", "through", "step_up", "deny", "deny", "deny"),
+    "corp: pin sc": ("through", "through", "through", "deny", "deny", "deny"),  # known, and had
+    "corp: pwd pin": ("through", "through", "step_up", "deny", "deny", "deny"),  # both known
+    "corp: mfa": ("through", "through", "through", "deny", "deny", "deny"),
+    "corp: acr gold": ("through", "through", "through", "deny", "deny", "deny"),
+    "corp: acr tin": ("through", "through", "step_up", "deny", "deny", "deny"),
+    "corp: pwd, then a code": ("through", "through", "through", "deny", "deny", "deny"),
+    "corp: pwd, then corp: mfa": ("through", "through", "through", "deny", "deny", "deny"),
+    "corp: pwd, then a passkey": ("through", "through", "through", "deny", "deny", "deny"),
+    # Old enough for a policy that asks every time, which nothing but another sign-in opens.
+    "password, then a while": ("through", "sign_in", "step_up", "deny", "deny", "deny"),
+    "password, then a while, then a recovery code": ("through", "sign_in", "through", "deny", "deny", "deny"),
+    "password, then a while, then alice's token": ("through", "sign_in", "step_up", "deny", "deny", "deny"),
+    "a passkey, then a while": ("through", "sign_in", "through", "deny", "deny", "deny"),
     # Confirmed by alice on another laptop, who has shown this there.
-    "elsewhere: password": ("through", "step_up", "deny", "deny", "deny"),
-    "elsewhere: password, then a recovery code": ("through", "through", "deny", "deny", "deny"),
-    "elsewhere: a passkey": ("through", "through", "deny", "deny", "deny"),
-    "elsewhere: corp: mfa": ("through", "through", "deny", "deny", "deny"),
+    "elsewhere: password": ("through", "through", "step_up", "deny", "deny", "deny"),
+    "elsewhere: password, then a recovery code": ("through", "through", "through", "deny", "deny", "deny"),
+    "elsewhere: a passkey": ("through", "through", "through", "deny", "deny", "deny"),
+    "elsewhere: corp: mfa": ("through", "through", "through", "deny", "deny", "deny"),
+    "elsewhere: password, then a while": ("through", "sign_in", "step_up", "deny", "deny", "deny"),
     # Each connection carries a token: it says who, and nothing more.
-    "alice's token": ("sign_in", "sign_in", "deny", "deny", "deny"),
-    "password, then alice's token": ("through", "step_up", "deny", "deny", "deny"),
-    "password, then a recovery code, then alice's token": ("through", "through", "deny", "deny", "deny"),
-    "password, then bob's token": ("sign_in", "deny", "deny", "deny", "deny"),  # the payroll is not for him
+    "alice's token": ("sign_in", "sign_in", "sign_in", "deny", "deny", "deny"),
+    "password, then alice's token": ("through", "through", "step_up", "deny", "deny", "deny"),
+    "password, then a recovery code, then alice's token": ("through", "through", "through", "deny", "deny", "deny"),
+    "password, then bob's token": ("sign_in", "sign_in", "deny", "deny", "deny", "deny"),  # the payroll is not for him
 }
 
 
 def policies(office):
-    """Five places of one server, and a policy of each kind."""
+    """Six places, and a policy of each kind."""
     office.cli("policy", "remove", "payroll")
     office.cli("policy", "add", "mfa", "--resource", "payroll", "--user", "alice", "--session", "1h", "--mfa", "10m")
     office.cli("device", "add", "nas", "--mac", "02:00:00:00:00:99")
@@ -53,7 +60,8 @@ def policies(office):
 
 
 def for_machines(office) -> tuple[str, dict]:
-    """Places for the machine `nas` and for nobody: its token's secret, and what its certificate came with."""
+    """Places for the machine `nas`, for nobody and for anyone every time: the token's secret, and what the certificate came
+    with."""
     office.cli("resource", "add", "by-token", "--to", f"{office.NEWS[4]}:{office.HTTP}/tcp")
     token = office.json("token", "add", "--device", "nas", "--resource", "by-token")
     office.cli("policy", "add", "by-token", "--resource", "by-token", "--token", token["name"])
@@ -63,13 +71,16 @@ def for_machines(office) -> tuple[str, dict]:
     office.cli("policy", "add", "by-cert", "--resource", "by-cert", "--cert", issued["name"])
     office.cli("resource", "add", "closed", "--to", f"{office.NEWS[4]}:{office.ECHO}/tcp")
     office.cli("policy", "add", "closed", "--resource", "closed", "--anyone", "--deny")
+    office.cli("resource", "add", "every", "--to", f"[{office.NEWS[6]}]:{office.HTTP}/tcp")
+    office.cli("policy", "add", "every", "--resource", "every", "--anyone", "--session", "0")
     office.cli("set", "socks.listen", "lan")
     return token["secret"], issued
 
 
 def places(office) -> dict[str, tuple[str, int]]:
-    return dict(zip(COLUMNS, ((office.WIKI[4], office.HTTP), (office.PAYROLL[4], office.ECHO), (office.NEWS[4], office.HTTP),
-                              (office.NEWS[6], office.ECHO), (office.NEWS[4], office.ECHO)), strict=True))
+    return dict(zip(COLUMNS, ((office.WIKI[4], office.HTTP), (office.NEWS[6], office.HTTP), (office.PAYROLL[4], office.ECHO),
+                              (office.NEWS[4], office.HTTP), (office.NEWS[6], office.ECHO), (office.NEWS[4], office.ECHO)),
+                    strict=True))
 
 
 def by_socks(office, laptop: Laptop, name: str, secret: str, address: str, port: int) -> str:
@@ -127,6 +138,9 @@ def test_what_each_method_opens(office):
     def do(browser: Browser, step: str, first: bool, more: str) -> None:
         if step == "password":
             assert browser.submit(browser.get("/"), "alice").status == 303
+        elif step == "a while":
+            for table in ("presence", "browser"):
+                office.execute(f"UPDATE {table} SET signed_in_ms = signed_in_ms - ?1, second_factor_ms = second_factor_ms - ?1", WHILE)
         elif step.startswith("corp"):
             sent = begin(office, browser, path="/" if first else more)
             said = step.removeprefix("corp: ")

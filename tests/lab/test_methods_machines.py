@@ -7,20 +7,20 @@ from test_methods import for_machines, row_of
 from test_service_tokens import enrol
 
 TABLE = {  # in the order of test_methods.COLUMNS
-    "nothing": ("sign_in", "sign_in", "deny", "deny", "deny"),
-    "token": ("sign_in", "sign_in", "through", "deny", "deny"),
-    "certificate": ("sign_in", "sign_in", "deny", "through", "deny"),
-    "token, then certificate": ("sign_in", "sign_in", "through", "through", "deny"),
+    "nothing": ("sign_in", "sign_in", "sign_in", "deny", "deny", "deny"),
+    "token": ("sign_in", "sign_in", "sign_in", "through", "deny", "deny"),
+    "certificate": ("sign_in", "sign_in", "sign_in", "deny", "through", "deny"),
+    "token, then certificate": ("sign_in", "sign_in", "sign_in", "through", "through", "deny"),
     # In the connection itself: the flow is the machine's, and it counts alone.
-    "sent token": ("deny", "deny", "through", "deny", "deny"),
-    "certificate, then sent token": ("deny", "deny", "through", "deny", "deny"),
+    "sent token": ("deny", "deny", "deny", "through", "deny", "deny"),
+    "certificate, then sent token": ("deny", "deny", "deny", "through", "deny", "deny"),
     # Who signs in there gets what is a person's, and the machine what is its own.
-    "password": ("through", "step_up", "deny", "deny", "deny"),
-    "token, then password": ("through", "step_up", "through", "deny", "deny"),
-    "certificate, then password": ("through", "step_up", "deny", "through", "deny"),
-    "password, then sent token": ("deny", "deny", "through", "deny", "deny"),
+    "password": ("through", "through", "step_up", "deny", "deny", "deny"),
+    "token, then password": ("through", "through", "step_up", "through", "deny", "deny"),
+    "certificate, then password": ("through", "through", "step_up", "deny", "through", "deny"),
+    "password, then sent token": ("deny", "deny", "deny", "through", "deny", "deny"),
     # Beside a person's token what the machine has proven does not count.
-    "token, then certificate, then password, then bob's token": ("through", "step_up", "deny", "deny", "deny"),
+    "token, then certificate, then password, then bob's token": ("through", "through", "step_up", "deny", "deny", "deny"),
 }
 
 
