@@ -28,6 +28,7 @@ import time
 
 from client import Laptop, ask
 from netns import Namespace
+from totp import key_of, secret_of
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BINARY = os.environ.get("NIGHTLATCH_BIN", str(ROOT / "build/asan/nightlatch"))
@@ -174,7 +175,7 @@ class Office:
         self._close = contextlib.ExitStack()
         self.gates: list[Gate] = []
         self._ca = ""
-        self.secrets = set(self.PASSWORD.values())  # what no log and no file may hold as it is
+        self.secrets: set[str | bytes] = set(self.PASSWORD.values())  # what no log and no file may hold as it is
 
     # -- making and unmaking -----------------------------------------------------------------------------------
     def __enter__(self) -> "Office":
@@ -272,6 +273,9 @@ class Office:
         told = json.loads(self.cli(*arguments, "--json", expect=expect).stdout)
         if isinstance(told, dict):
             self.secrets.update(told[key] for key in ("secret", "otp_uri") if key in told)
+            if "otp_uri" in told:
+                seed = secret_of(told["otp_uri"])
+                self.secrets |= {seed, key_of(seed)}
             self.secrets.update(told["recovery_codes"] if isinstance(told.get("recovery_codes"), list) else ())
         return told
 
@@ -347,10 +351,9 @@ class Office:
         for sign in ("ERROR: AddressSanitizer", "ERROR: LeakSanitizer", "runtime error:", "WARNING: ThreadSanitizer"):
             assert sign not in gate.text, f"a sanitizer spoke:\n{gate.text}"
         assert status in (0, -signal.SIGKILL), f"serve ended with {status}:\n{gate.text}"
-        for secret in self.secrets:
-            assert secret not in gate.text, "the gate has told a secret"
-            for file in self.store.parent.glob("*.db*"):
-                assert secret.encode() not in file.read_bytes(), f"{file.name} holds a secret as it is"
+        secrets = {secret.encode() if isinstance(secret, str) else secret for secret in self.secrets}
+        for said, what in ((gate.text.encode(), "stderr"), *((f.read_bytes(), f.name) for f in self.store.parent.glob("*.db*"))):
+            assert not [secret for secret in secrets if secret in said], f"{what} holds a secret as it is"
 
     @property
     def gate(self) -> Gate:

@@ -12,9 +12,12 @@ def secret_of(uri: str) -> str:
     return urllib.parse.parse_qs(urllib.parse.urlsplit(uri).query)["secret"][0]
 
 
+def key_of(secret: str) -> bytes:
+    return base64.b32decode(secret + "=" * (-len(secret) % 8))
+
+
 def code(secret: str, ahead: int = 0) -> str:
     """The code of now, or of so many steps later."""
-    key = base64.b32decode(secret + "=" * (-len(secret) % 8))
-    mac = hmac.new(key, struct.pack(">Q", int(time.time()) // 30 + ahead), hashlib.sha1).digest()
+    mac = hmac.new(key_of(secret), struct.pack(">Q", int(time.time()) // 30 + ahead), hashlib.sha1).digest()
     at = mac[-1] & 15
     return f"{(struct.unpack('>I', mac[at:at + 4])[0] & 0x7fffffff) % 1_000_000:06}"
