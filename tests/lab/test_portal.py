@@ -1,6 +1,8 @@
 """What the portal makes of input that no browser sends: a clean 4xx or a closed connection, and it still answers."""
 import contextlib
 import re
+import select
+import socket
 import ssl
 import time
 
@@ -202,3 +204,23 @@ def test_tls_input_that_is_none(portal):
     with portal.alice.open(portal.GATE[4], 80) as sock:
         sock.sendall(b"\x16\x03\x01\0\5hello\r\n\r\n")
         assert read_reply(sock).status == 400
+
+
+def test_one_device_holds_its_share_whatever_addresses_it_takes(portal):
+    bob = portal.bob
+    addresses = [f"fd77::b0b:{n:x}" for n in range(1, 10)]
+    bob.ns.ip(*(f"addr add {address}/64 dev eth0 nodad" for address in addresses))
+    held = []
+    with contextlib.ExitStack() as all_of_them:
+        for address in addresses * 20:
+            with bob.ns.inside():
+                sock = all_of_them.enter_context(socket.socket(socket.AF_INET6))
+            sock.bind((address, 0))
+            sock.connect((portal.GATE[6], 80))
+            sock.sendall(b"GET / HTTP/1.1\r\n")  # and never the rest: nothing of it can be taken away as idle
+            held.append(sock)
+
+        def ended() -> int:
+            return len(select.select(held, [], [], 0)[0])
+        until(lambda: ended() == len(held) - 128, 5, "an eighth of all places, by its MAC")
+        healthy(portal)
