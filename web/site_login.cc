@@ -228,8 +228,8 @@ void Site::post_login_poll(const VisitPtr& v, const Login& login, const std::str
 }
 
 void Site::post_login_cancel(const VisitPtr& v, const Login& login) {
-  const auto done = [this, v] { respond(v, json(200, {{"message", "Nobody can confirm it any more."}})); };
-  if (login.state != Login::State::open) return done();
+  const auto told = [this, v] { respond(v, json(200, {{"message", "Nobody can confirm it any more."}})); };
+  if (login.state != Login::State::open) return told();
   change(
       v,
       [&audit = audit_, code = login.code, names = names_of(*v, login)](Database& db,
@@ -237,7 +237,7 @@ void Site::post_login_cancel(const VisitPtr& v, const Login& login) {
         auto done = withdraw_login(db, audit, code, names, now);
         return done ? Status(Done{}) : Status(done.error());
       },
-      done);
+      told);
 }
 
 // What came of a login, for the machine that asked: to be called for one that is not open any more, or over.
