@@ -255,5 +255,43 @@ TEST_F(LoginConfirmTest, ProgramsCanAnswerToo) {
   EXPECT_EQ(poll(s)["signed_in"], true);
 }
 
+TEST_F(LoginTest, WhatAnotherSitesPageEmbedsIsNobodysGuess) {
+  start();
+  const Started s = begin();
+  auto alice = browser(kAlicePc);
+  for (int i = 0; i < 12; ++i) {
+    EXPECT_EQ(alice
+                  .get("/l/0000000" + std::to_string(i % 10),
+                       {"Sec-Fetch-Site: cross-site", "Sec-Fetch-Dest: image"})
+                  .status,
+              403);
+  }
+  // A link in a mail is a visit.
+  EXPECT_TRUE(
+      alice.get(s.path, {"Sec-Fetch-Site: cross-site", "Sec-Fetch-Dest: document"}).has("Sign in first"));
+  for (int i = 0; i < 10; ++i) {
+    EXPECT_EQ(
+        alice
+            .get("/l/0000000" + std::to_string(i), {"Sec-Fetch-Site: cross-site", "Sec-Fetch-Dest: document"})
+            .status,
+        404);
+  }
+  EXPECT_EQ(alice.get(s.path).status, 429) << "and such a guess counts";
+}
+
+TEST_F(LoginTest, WhoIsRefusedAnywayCausesNoWriting) {
+  start();
+  const Started first = begin();
+  for (int i = 0; i < 4; ++i) begin();
+  const auto written = [&] { return **db().integer("PRAGMA data_version"); };
+  EXPECT_EQ(json_of(machine(kBobPc, "/login/cancel", {{"device_code", first.device_code}}))["message"],
+            "Nobody can confirm it any more.");
+  begin();
+  const std::int64_t before = written();
+  EXPECT_EQ(machine(kBobPc, "/login/start").status, 429);
+  EXPECT_EQ(machine(kBobPc, "/login/cancel", {{"device_code", first.device_code}}).status, 200);
+  EXPECT_EQ(written(), before);
+}
+
 }  // namespace
 }  // namespace nightlatch

@@ -182,12 +182,19 @@ TEST_F(StepUpTest, SettingUpAnAuthenticatorIsAStepUp) {
   const Reply wrong = confirm(fresh, key, "000000");
   EXPECT_EQ(wrong.status, 403);
   EXPECT_EQ(wrong.field("secret"), key) << "the telephone has it already";
-  const Reply done = confirm(wrong, key, *otp_code(*from_base32(key), now()));
+  const std::string used = *otp_code(*from_base32(key), now());
+  const Reply done = confirm(wrong, key, used);
   ASSERT_EQ(done.status, 200) << done.body;
   EXPECT_TRUE(done.has("Your authenticator is set up"));
   EXPECT_EQ(find_factors(db(), find_user(db(), "alice")->id)->recovery_codes, 10);
   EXPECT_TRUE(alice.get("/k/" + hold("02:00:00:00:0a:11", "vault")).has("Connected"));
   EXPECT_TRUE(logged(1, "factor.added"));
+  // The code that set it up has been used.
+  auto another = browser();
+  const Reply late =
+      send(another, (another.sign_in(another.get("/"), "alice", kPassword), another.get("/step-up")), used);
+  EXPECT_EQ(late.status, 403) << late.body;
+  EXPECT_TRUE(logged(1, "step_up.refused", "code_used_before"));
 }
 
 TEST_F(StepUpTest, FactorsAreChangedOnlyByWhoHasJustProvenEverything) {

@@ -41,6 +41,40 @@ TEST_F(StoreWriterTest, AJobIsWholeOrNotAtAll) {
   EXPECT_EQ(**db().integer("SELECT count(*) FROM user WHERE name = 'whole'"), 1);
 }
 
+TEST_F(StoreWriterTest, OneSourceLeavesRoomForOthers) {
+  Loop loop;
+  {
+    std::atomic<bool> go_on{false};
+    StoreWriter writer(loop, path(), wall_now, 8);
+    int left = 0;
+    const auto post = [&](const std::string& source) {
+      const bool taken = writer.post(
+          [&](Database&, WallTime) -> Status {
+            while (!go_on) std::this_thread::yield();
+            return Done{};
+          },
+          [&](const Status&) {
+            if (--left == 0) loop.stop();
+          },
+          source);
+      if (taken) ++left;
+      return taken;
+    };
+    EXPECT_TRUE(post("a") && post("a"));
+    EXPECT_FALSE(post("a")) << "a quarter is what one source may have";
+    EXPECT_TRUE(post("b") && post("b"));
+    EXPECT_FALSE(post("b"));
+    EXPECT_TRUE(post("") && post("") && post("")) << "the office's own is nobody's share";
+    EXPECT_TRUE(post("c"));
+    EXPECT_FALSE(post("c") || post("")) << "all places are taken";
+    go_on = true;
+    loop.run();
+    EXPECT_TRUE(post("a") && post("a")) << "and free again";
+    loop.run();
+  }
+  EXPECT_EQ(loop.close_now(), 0);
+}
+
 TEST_F(StoreWriterTest, AJobThatWaitedIsToldWhenItBegan) {
   Loop loop;
   {
