@@ -66,6 +66,13 @@ TEST(Jws, TheExamplesOfRfc7520) {
   EXPECT_EQ(verdict(keys({std::string(vectors::kCookbook41Key)}), vectors::kCookbook41), payload);
   EXPECT_EQ(verdict(keys({std::string(vectors::kCookbook42Key)}), vectors::kCookbook42), payload);
   EXPECT_EQ(verdict(keys({std::string(vectors::kCookbook43Key)}), vectors::kCookbook43), payload);
+  // Section 4.4, of the same payload: a secret that both sides have proves nothing about who signed.
+  const std::string same(vectors::kCookbook41);
+  const std::string by_secret =
+      "eyJhbGciOiJIUzI1NiIsImtpZCI6IjAxOGMwYWU1LTRkOWItNDcxYi1iZmQ2LWVlZjMxNGJjNzAzNyJ9" +
+      same.substr(same.find('.'), same.rfind('.') - same.find('.')) +
+      ".s0h6KThzkfBBBkLspW1h84VsJZFTsPPqMDA7g1Md7p0";
+  EXPECT_EQ(verdict(keys({std::string(vectors::kCookbook41Key)}), by_secret), "alg_symmetric");
 }
 
 TEST(Jws, EveryAlgorithmHoldsAndIsPinned) {

@@ -114,6 +114,22 @@ TEST(Webauthn, EveryAlgorithmThatIsOfferedRegistersAndSigns) {
   }
 }
 
+TEST(Webauthn, EachBitOfAnRsaAssertionCounts) {
+  PasskeyMaker maker(CoseAlgorithm::rs256);
+  const NewCredential made = registered(maker);
+  const Assertion good = maker.assertion(kChallenge);
+  ASSERT_EQ(fault(check_assertion(asked(), made.key, false, good)), "");
+  for (std::string Assertion::* field :
+       {&Assertion::client_data_json, &Assertion::authenticator_data, &Assertion::signature}) {
+    for (std::size_t bit = 0; bit < (good.*field).size() * 8; ++bit) {
+      Assertion bad = good;
+      char& c = (bad.*field)[bit / 8];
+      c = static_cast<char>(c ^ (1 << bit % 8));
+      ASSERT_NE(fault(check_assertion(asked(), made.key, false, bad)), "") << bit;
+    }
+  }
+}
+
 TEST(Webauthn, RsaKeysOfAnotherSizeAreRefused) {
   for (const unsigned bits : {1024U, 3072U}) {
     PasskeyMaker maker(CoseAlgorithm::rs256, bits);

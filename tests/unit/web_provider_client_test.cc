@@ -127,6 +127,21 @@ class ProviderClientTest : public ::testing::Test {
   std::unique_ptr<HttpServer> server_;
 };
 
+TEST_F(ProviderClientTest, SoManyAreAskedOfOneProviderAtATime) {
+  ASSERT_EQ(verified("1"), "ok");  // its document is known
+  int answered = 0;
+  std::string last;
+  for (int i = 0; i < 17; ++i) {
+    EXPECT_EQ(answered, 0) << i;
+    client->userinfo(provider, "access-1", [&](const std::variant<std::string, ProviderFault>& result) {
+      ++answered;
+      if (const auto* fault = std::get_if<ProviderFault>(&result)) last = fault->reason;
+    });
+  }
+  EXPECT_EQ(answered, 1);
+  EXPECT_EQ(last, "cannot_verify_busy");
+}
+
 TEST_F(ProviderClientTest, KeysThatChangedAreFoundAndMadeUpOnesAreNotLookedForAgain) {
   EXPECT_EQ(verified("1"), "ok");
   publish({"2"});
