@@ -168,7 +168,7 @@ TEST(Jws, WhatIsNoToken) {
   const std::string token = rsa().sign("RS256", header("RS256", "1"), "{}");
   for (const std::string& bad :
        {std::string(), std::string("."), std::string(".."), std::string("..."), token + ".", token + "=",
-        "x" + token, token.substr(0, token.rfind('.')), token + "." + token,
+        "x" + token, token.substr(0, token.rfind('.')), std::string(token).append(".").append(token),
         std::string(kLargestJws + 1, 'a'), rsa().sign("RS256", R"({"alg":"RS256","alg":"none"})", "{}"),
         rsa().sign("RS256", R"(["RS256"])", "{}"), rsa().sign("RS256", R"({"alg":["RS256"]})", "{}"),
         rsa().sign("RS256", R"({"alg":"RS256","kid":1})", "{}"), rsa().sign("RS256", "{}", "{}")}) {
