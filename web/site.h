@@ -278,6 +278,7 @@ class Site {
   // site_login_confirm.cc: the browser that answers
   void get_login_code(const VisitPtr& v, std::string_view code);
   void post_login_code(const VisitPtr& v, std::string_view code);
+  [[nodiscard]] bool embedded_elsewhere(const HttpRequest& request) const;
   [[nodiscard]] std::optional<Login> answerable(const VisitPtr& v, std::string_view typed);
   void too_many_codes(const VisitPtr& v, const Throttle::Decision& decision);
   void show_login(const VisitPtr& v, const Login& login, int status, const std::string& error);

@@ -110,11 +110,15 @@ void Site::too_many_codes(const VisitPtr& v, const Throttle::Decision& decision)
   respond(v, std::move(response));
 }
 
+// What another site's page embeds, or asks for by a script, is nobody's guess and nothing to look at: codes
+// are opened by themselves.
+bool Site::embedded_elsewhere(const HttpRequest& request) const {
+  const std::string into = lower(request.header("sec-fetch-dest"));
+  return !into.empty() && into != "document" && from_elsewhere(request);
+}
+
 void Site::get_login_code(const VisitPtr& v, std::string_view code) {
-  // What another site's page embeds is nobody's guess, and nothing to look at: codes are opened by
-  // themselves.
-  const std::string into = lower(v->request.header("sec-fetch-dest"));
-  if (!into.empty() && into != "document" && from_elsewhere(v->request)) return show_error(v, 403);
+  if (embedded_elsewhere(v->request)) return show_error(v, 403);
   if (auto login = answerable(v, code)) show_login(v, *login, 200, "");
 }
 
@@ -223,6 +227,7 @@ ConfirmPage Site::confirm_page(Visit& v, const Login& login, const LoginNames& n
 }
 
 void Site::post_login_code(const VisitPtr& v, std::string_view code) {
+  if (embedded_elsewhere(v->request)) return show_error(v, 403);
   auto login = answerable(v, code);
   if (!login) return;
   if (v->user == nullptr || !v->shown) return show_login(v, *login, 403, "");

@@ -266,6 +266,10 @@ TEST_F(LoginTest, WhatAnotherSitesPageEmbedsIsNobodysGuess) {
                   .status,
               403);
   }
+  for (int i = 0; i < 12; ++i) {
+    const std::string path = "/l/0000000" + std::to_string(i % 10);
+    EXPECT_EQ(alice.post(path, {}, {"Sec-Fetch-Site: cross-site", "Sec-Fetch-Dest: empty"}).status, 403);
+  }
   // A link in a mail is a visit.
   EXPECT_TRUE(
       alice.get(s.path, {"Sec-Fetch-Site: cross-site", "Sec-Fetch-Dest: document"}).has("Sign in first"));
