@@ -128,6 +128,21 @@ def test_an_unlimited_token_passes_no_policy_for_persons(office):
     assert "person's" in said.stderr
 
 
+def test_knocks_without_a_certificate_are_no_attempts(office):
+    secret = machines(office)
+    mtls = (office.GATE[4], 8444)
+    office.cli("set", "portal.mtls", f"{mtls[0]}:{mtls[1]}")
+    until(lambda: office.bob.try_tcp(*mtls, first=b"") != RESET, 20, "the portal has begun anew, and listens there")
+    file = office.folder / "office-ca.pem"
+    file.write_text(office.ca())
+    for _ in range(25):
+        done = office.bob.curl("--cacert", str(file), f"https://{office.PORTAL}:{mtls[1]}/enrol", "-X", "POST", "-w", "%{http_code}")
+        assert done.stdout == "000", "no handshake without one"
+    rows = office.logged(lambda r: r["event"] == "proof.refused" and r["reason"] == "no_certificate")
+    assert len(rows) == 20, "and the log is not filled"
+    assert enrol(office, office.bob, secret)[0] == 200
+
+
 @pytest.mark.parametrize("by", ["field", "form"])
 def test_enrolling_opens_what_the_token_is_for(office, by):
     secret = machines(office, "closed")  # the setting is about devices that are not known; this one is
